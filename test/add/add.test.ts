@@ -209,7 +209,11 @@ describe('npm run add -- storage s3', () => {
     expect(first.out).toContain('Next: npm install')
     const after = treeOf(service)
     expect([...after.keys()].filter((path) => !tree.has(path)).sort()).toEqual([
+      'docs/storage.md',
       'src/platform/storage/s3-bucket.ts',
+      'src/platform/storage/s3-client.ts',
+      'src/platform/storage/s3-download.ts',
+      'src/platform/storage/s3-failure.ts',
       'src/platform/storage/s3-sweep.ts',
       'src/platform/storage/s3-upload.ts',
       'src/platform/storage/s3.test.ts',

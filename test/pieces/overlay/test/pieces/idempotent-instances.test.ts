@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { beforeAll, expect, test } from 'vitest'
+import { scopeOf } from '../../src/platform/idempotency/key.ts'
 import { startProxy, type Link } from '../proofs/support/proxy.ts'
 import { eventually } from '../support/client.ts'
 import { another, sharedService, startService, type RunningService } from '../support/service.ts'
@@ -9,8 +11,13 @@ beforeAll(async () => {
   await shared().sql('create table payments (id serial primary key, amount int not null)')
 })
 
-function pay({ url }: Pick<RunningService, 'url'>, key: string, body: object): Promise<Response> {
-  const headers = { 'content-type': 'application/json', 'idempotency-key': key }
+function pay(
+  { url }: Pick<RunningService, 'url'>,
+  key: string,
+  body: object,
+  more: Record<string, string> = {},
+): Promise<Response> {
+  const headers = { 'content-type': 'application/json', 'idempotency-key': key, ...more }
   return fetch(`${url}/probe/payments`, { method: 'POST', body: JSON.stringify(body), headers })
 }
 
@@ -29,6 +36,31 @@ test('of many requests to two instances at once, one is done, and each repeat ge
     expect(new Set(bodies).size).toBe(1)
     expect(await shared().sql('select from payments where amount = $1', [100 + round])).toHaveLength(1)
   }
+})
+
+test('the keys of a principal with a name of 10,000 bytes are its own, and a repeat gets the same answer', async () => {
+  const long = randomBytes(5_000).toString('hex')
+  const ask = async (principal: string) => {
+    const answer = await pay(shared(), 'long', { amount: 40_000 }, { 'x-principal': principal })
+    return [answer.status, await answer.text()]
+  }
+
+  const [first, repeated, other] = [await ask(long), await ask(long), await ask(`${long}c`)]
+
+  expect([first[0], other[0]]).toEqual([201, 201])
+  expect(repeated).toEqual(first)
+  expect(other).not.toEqual(first)
+})
+
+test('a principal with a character that Postgres cannot store has keys, and no other principal has the same', () => {
+  expect(['ann', 'a\0b', 'a\0c', 'x'.repeat(127)].map(scopeOf)).toEqual([
+    'ann',
+    expect.stringMatching(/^[\da-f]{128}$/),
+    expect.stringMatching(/^[\da-f]{128}$/),
+    'x'.repeat(127),
+  ])
+  expect(scopeOf(scopeOf('a\0b'))).not.toBe(scopeOf('a\0b'))
+  expect(scopeOf('a\0b')).not.toBe(scopeOf('a\0c'))
 })
 
 test.for(['before Postgres saw it', 'after Postgres did it'])(

@@ -2,11 +2,15 @@
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { expect, test } from 'vitest'
+import { databaseStore } from '../../src/platform/rate-limit/database-store.ts'
 import { testContext } from '../../src/context/test-context.ts'
 import { networkOf, rateLimit } from '../../src/platform/rate-limit/rate-limit.ts'
 import { memoryStore, boundedMap, type Store } from '../../src/platform/rate-limit/store.ts'
 import type { IncomingRequest } from '../../src/platform/http/route.ts'
+import { openOwnDatabase } from '../support/database.ts'
 import { createLog } from '../../src/platform/telemetry/log.ts'
+import type { Context } from '../../src/context/context.ts'
+import { eventually, running } from '../support/client.ts'
 import { startProcess, startService, sharedService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true })
@@ -80,6 +84,62 @@ test.for([
   )
 
   expect(headers).toContain(`ratelimit: "odd";r=${requests - 1};t=${Math.ceil(seconds / requests)}`)
+})
+
+test('a limit that is checked in a transaction counts, though the transaction is rolled back', async (t) => {
+  const { ctx, db } = await openOwnDatabase(t, shared())
+  const store = databaseStore({ db })
+  const undone = new Error('undone')
+  const body = async (_q: unknown, inside: Context) => {
+    await store.take(inside, 'checked inside', { windowMs: 60_000, stepMs: 6_000 }, 1_000)
+    throw undone
+  }
+
+  await expect(db.transaction(ctx, body, { joins: true })).rejects.toBe(undone)
+
+  expect(await shared().sql(`select from rate_limits where key = 'checked inside'`)).toHaveLength(1)
+})
+
+test('when the clock of the database is set back by an hour, a caller has its quota and no more', async (t) => {
+  const { ctx, db } = await openOwnDatabase(t, shared())
+  const store = databaseStore({ db })
+  const take = async () => store.take(ctx, 'set back', { windowMs: 60_000, stepMs: 30_000 }, 1_000)
+  await take()
+  await shared().sql(`update rate_limits set full_at = full_at + interval '1 hour' where key = 'set back'`)
+
+  const taken = [await take(), await take(), await take()]
+
+  expect(taken.map(({ allowed }) => allowed)).toEqual([true, true, false])
+  expect(taken[2]?.fullInMs).toBeLessThanOrEqual(60_000)
+})
+
+test('a pool that is busy for longer than the patience refuses the statement of a limit at once', async (t) => {
+  const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
+  const sleepAtOnce = (requests: number) =>
+    Promise.all(Array.from({ length: requests }, () => fetch(`${service.url}/probe/query?seconds=1`)))
+  await sleepAtOnce(1)
+  const sleeping = sleepAtOnce(3)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+  await fetch(`${service.url}/probe/limited/hasty`, { headers: { 'x-caller': 'one' } })
+
+  const said = await service.line(({ msg }) => msg.startsWith('rate limits are not checked'))
+  await sleeping
+  expect(said).toMatchObject({ err: { message: expect.stringContaining('the service is busy') as unknown } })
+})
+
+test.for([
+  [0, 60],
+  [1.5, 60],
+  [Infinity, 60],
+  [10, 0],
+  [10, NaN],
+  [10, Infinity],
+  [2_000_000, 1],
+] as const)('a limit of %d requests in %d s is refused when it is made', ([requests, seconds]) => {
+  const log = createLog({ level: 'silent', service: 'test' })
+
+  expect(() => rateLimit({ log }, memoryStore(), { name: 'odd', requests, seconds })).toThrow(RangeError)
 })
 
 function requestWith(appendHeader: (name: string, value: string) => void): IncomingRequest {

@@ -1,6 +1,8 @@
-import { sql } from 'drizzle-orm'
-import type { Context } from '../../context/context.ts'
+import { sql, type SQL } from 'drizzle-orm'
+import { withTimeout, withValue, type Context } from '../../context/context.ts'
+import { joinedKey } from '../database/transaction.ts'
 import type { Platform } from '../platform.ts'
+import { requestKey } from '../request.ts'
 import { rateLimits } from './rate-limit.schema.ts'
 import { boundedMap, leftOf, type Quota, type Store, type Taken } from './store.ts'
 import { together } from './together.ts'
@@ -21,31 +23,35 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
   const limits = new WeakMap<Quota, (ctx: Context, key: string) => Promise<Taken>>()
   let unswept = 0
 
-  async function takeAll(ctx: Context, keys: readonly string[], quota: Quota): Promise<Taken[]> {
+  async function takeAll(
+    ctx: Context,
+    keys: readonly string[],
+    { quota, patienceMs }: Limit,
+  ): Promise<Taken[]> {
+    const execute = async (text: SQL): Promise<readonly Row[]> => {
+      using patient = withTimeout(ofNoCaller(ctx), patienceMs)
+      return (await db.run(patient, (q) => q.execute<Row>(text))).rows
+    }
     unswept += keys.length
-    const taken = await db.run(ctx, async (q) => {
-      if (unswept >= sweepEvery) {
-        // More than have come since the last time.
-        const rows = 2 * unswept
-        unswept = 0
-        await q.execute(swept(rows))
+    if (unswept >= sweepEvery) {
+      // More than have come since the last time.
+      const rows = 2 * unswept
+      unswept = 0
+      await execute(swept(rows))
+    }
+    const taken = new Map<string, { readonly count: number; readonly fullInMs: number }>()
+    const asked = countsOf(keys, leftOf(quota, 0))
+    while (asked.size > 0) {
+      // A row that another instance has just made may be missing: the statement began too early to see it, and the next finds it.
+      for (const { key, allowed, full_in_ms: fullInMs } of await execute(statement(asked, quota))) {
+        const count = asked.get(key) ?? 0
+        const left = allowed ? count : leftOf(quota, fullInMs)
+        if (allowed || left === 0) {
+          taken.set(key, { count: left, fullInMs })
+          asked.delete(key)
+        } else asked.set(key, Math.min(count, left))
       }
-      const found = new Map<string, { readonly count: number; readonly fullInMs: number }>()
-      const asked = countsOf(keys, leftOf(quota, 0))
-      while (asked.size > 0) {
-        const { rows } = await q.execute<Row>(statement(asked, quota))
-        // A row that another instance has just made may be missing: the statement began too early to see it, and the next finds it.
-        for (const { key, allowed, full_in_ms: fullInMs } of rows) {
-          const count = asked.get(key) ?? 0
-          const left = allowed ? count : leftOf(quota, fullInMs)
-          if (allowed || left === 0) {
-            found.set(key, { count: left, fullInMs })
-            asked.delete(key)
-          } else asked.set(key, Math.min(count, left))
-        }
-      }
-      return found
-    })
+    }
     const given = new Map<string, number>()
     return keys.map((key) => {
       const { count = 0, fullInMs = quota.windowMs } = taken.get(key) ?? {}
@@ -57,11 +63,13 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
   }
 
   return {
-    async take(ctx, key, quota) {
+    async take(ctx, key, quota, patienceMs) {
       const { windowMs, stepMs } = quota
       const waitMs = (refused.get(key) ?? 0) - performance.now()
       if (waitMs > 0) return { allowed: false, fullInMs: windowMs - stepMs + waitMs }
-      const one = limits.get(quota) ?? together((ctx, keys: readonly string[]) => takeAll(ctx, keys, quota))
+      const all = (ctx: Context, keys: readonly string[]): Promise<Taken[]> =>
+        takeAll(ctx, keys, { quota, patienceMs })
+      const one = limits.get(quota) ?? together(all)
       limits.set(quota, one)
       const result = await one(ctx, key)
       if (!result.allowed) refused.set(key, performance.now() + result.fullInMs + stepMs - windowMs)
@@ -70,11 +78,22 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
   }
 }
 
+/** Returns ctx without what it has of the first caller: the statement is not part of its transaction, and does not wait for its turn. */
+function ofNoCaller(ctx: Context): Context {
+  return withValue(withValue(ctx, joinedKey, undefined), requestKey, undefined)
+}
+
 /** How often each key is asked for; at most the whole quota. */
 function countsOf(keys: readonly string[], whole: number): Map<string, number> {
   const counts = new Map<string, number>()
   for (const key of keys) counts.set(key, Math.min((counts.get(key) ?? 0) + 1, whole))
   return counts
+}
+
+interface Limit {
+  readonly quota: Quota
+  /** How long one statement may take. */
+  readonly patienceMs: number
 }
 
 interface Row extends Record<string, unknown> {
@@ -88,7 +107,9 @@ function statement(asked: ReadonlyMap<string, number>, { windowMs, stepMs }: Quo
   const [keys, counts] = [sql.param([...asked.keys()]), sql.param([...asked.values()])]
   const [window, step] = [sql`${windowMs} * interval '1 ms'`, sql`(${stepMs} * interval '1 ms')`]
   const now = sql`statement_timestamp()`
-  const next = sql`greatest(used.full_at, ${now}) + (excluded.full_at - ${now})`
+  // A later time than the quota can have is left from before the clock was set back. One window more: a statement may have waited.
+  const used = sql`case when used.full_at > ${now} + 2 * ${window} then ${now} else greatest(used.full_at, ${now}) end`
+  const next = sql`${used} + (excluded.full_at - ${now})`
   // In the order of keys, so that two instances do not wait for each other.
   return sql`with asked as (select * from unnest(${keys}::text[], ${counts}::int[]) as asked (key, count)),
     taken as (
@@ -97,7 +118,7 @@ function statement(asked: ReadonlyMap<string, number>, { windowMs, stepMs }: Quo
       returning key, full_at
     ), found as (
       select key, true as allowed, full_at from taken
-      union all select key, false, full_at from ${rateLimits} join asked using (key) where key <> all (select key from taken)
+      union all select key, false, full_at from ${rateLimits} join asked using (key) where key not in (select key from taken)
     )
     select key, allowed, greatest(extract(epoch from full_at - clock_timestamp()) * 1000, 0)::float8 as full_in_ms from found`
 }

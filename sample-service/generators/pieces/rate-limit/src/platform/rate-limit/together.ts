@@ -1,4 +1,5 @@
 import { cause, withCancel, withoutCancel, type Context } from '../../context/context.ts'
+import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 
 /** The calls that get their answers together. */
@@ -12,13 +13,15 @@ interface Round<Asked, Answer> {
 
 /**
  * Makes a function that asks for all its callers at once: `ask` runs once at a time, and what is asked meanwhile waits for the next
- * run. A call ends with its ctx; a run is cancelled when every call that waits for it has ended.
+ * run. A call ends with its ctx; a run is cancelled when every call that waits for it has ended. When a run fails, the calls that
+ * wait for the next one fail with it, and do not wait for a failure of their own.
  * @param ask returns the answers in the order of `asked`
  */
 export function together<Asked, Answer>(
   ask: (ctx: Context, asked: readonly Asked[]) => Promise<readonly Answer[]>,
 ): (ctx: Context, asked: Asked) => Promise<Answer> {
-  let last: Promise<unknown> = Promise.resolve()
+  /** Resolves when the last run has ended, with why it failed. */
+  let last: Promise<Error | undefined> = Promise.resolve(undefined)
   let next: Round<Asked, Answer> | undefined
 
   function begin(parent: Context): Round<Asked, Answer> {
@@ -30,12 +33,22 @@ export function together<Asked, Answer>(
       waiting: 0,
       cancel: (cause) => ctx.cancel(cause),
     }
-    last = round.answers.catch(() => undefined)
+    const ended: Promise<Error | undefined> = round.answers.then(
+      () => undefined,
+      (error: unknown) => {
+        // Calls that come from now on do not fail with it.
+        if (last === ended) last = Promise.resolve(undefined)
+        // If no call waits, the run was cancelled, which says nothing about the next one.
+        return round.waiting === 0 ? undefined : errorOf(error)
+      },
+    )
+    last = ended
     return round
 
-    async function run(): Promise<readonly Answer[]> {
+    async function run(failure: Error | undefined): Promise<readonly Answer[]> {
       if (next === round) next = undefined
-      return await ask(ctx, round.asked).finally(() => ctx.cancel())
+      if (failure !== undefined) throw failure
+      return await ask(ctx, round.asked)
     }
   }
 

@@ -1,6 +1,5 @@
 import { SpanKind, type Attributes, type Span } from '@opentelemetry/api'
 import {
-  S3Client,
   S3ServiceException,
   type $Command,
   type S3ClientResolvedConfig,
@@ -9,18 +8,20 @@ import {
 } from '@aws-sdk/client-s3'
 import { throwIfEnded, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
-import { Problem, unavailable } from '../problem.ts'
 import { peerOf } from '../telemetry/outcome.ts'
 import { span } from '../telemetry/span.ts'
+import { openClients, type Clients } from './s3-client.ts'
+import { failureOf } from './s3-failure.ts'
 
 /** A bucket, and the prefix of every key in it. */
-export interface Place {
-  readonly s3: S3Client
+export interface Place extends Clients {
   readonly bucket: string
   /** Empty, or with a slash at its end. */
   readonly folder: string
   /** The attributes of every span: the bucket, and the address if STORAGE_URL names one. */
   readonly about: Attributes
+  /** How long S3 may be silent. */
+  readonly silenceMs: number
 }
 
 /** One object, with the names of the SDK's parameters. */
@@ -29,29 +30,41 @@ export interface Target {
   readonly Key: string
 }
 
-/** @throws Error for a URL without a bucket, or with credentials, a port or an unknown parameter */
-export function placeOf(url: URL): Place {
+/** @throws Error for a URL without a bucket, or with credentials, a port, or a parameter that is unknown or has no usable value */
+export function placeOf(url: URL, silenceMs: number): Place {
   const { hostname: bucket, pathname, searchParams } = url
-  const unknown = [...searchParams.keys()].find((name) => name !== 'region' && name !== 'endpoint')
-  if (bucket === '' || url.username !== '' || url.port !== '' || unknown !== undefined) {
-    throw new Error('STORAGE_URL must be s3://bucket/prefix?region=…&endpoint=…, without credentials')
-  }
-  const prefix = decodeURIComponent(pathname).replace(/^\/+|\/+$/g, '')
+  const prefix = decoded(pathname)?.replace(/^\/+|\/+$/g, '')
   const endpoint = searchParams.get('endpoint') ?? undefined
+  const wrong = [...searchParams].find(([name, value]) =>
+    name === 'endpoint' ? !/^https?:\/\/./i.test(value) : name !== 'region' || value === '',
+  )
+  if (bucket === '' || prefix === undefined || url.username !== '' || url.port !== '' || wrong !== undefined)
+    throw new Error('STORAGE_URL must be s3://bucket/prefix?region=…&endpoint=http…, without credentials')
   const region = searchParams.get('region') ?? (endpoint === undefined ? undefined : 'us-east-1')
-  const s3 = new S3Client({
+  const config = {
     ...(region !== undefined && { region }),
     // Other stores do not support the bucket as a host name, and some lack the checksums that S3 added in 2024.
-    ...(endpoint !== undefined && {
-      endpoint,
-      forcePathStyle: true,
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-    }),
-  })
+    ...(endpoint !== undefined &&
+      ({
+        endpoint,
+        forcePathStyle: true,
+        requestChecksumCalculation: 'WHEN_REQUIRED',
+        responseChecksumValidation: 'WHEN_REQUIRED',
+      } as const)),
+  }
   const address = endpoint !== undefined && URL.canParse(endpoint) && peerOf(new URL(endpoint))
   const about = { 'aws.s3.bucket': bucket, ...address }
-  return { s3, bucket, folder: prefix === '' ? '' : `${prefix}/`, about }
+  const folder = prefix === '' ? '' : `${prefix}/`
+  return { ...openClients(config, silenceMs), bucket, folder, about, silenceMs }
+}
+
+/** Undefined if a `%` does not begin a character. */
+function decoded(pathname: string): string | undefined {
+  try {
+    return decodeURIComponent(pathname)
+  } catch {
+    return undefined
+  }
 }
 
 /**
@@ -61,7 +74,7 @@ export function placeOf(url: URL): Place {
  */
 export async function sent<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
   ctx: Context,
-  { s3, about }: Place,
+  { s3, about }: Pick<Place, 's3' | 'about'>,
   command: $Command<Input, Output, S3ClientResolvedConfig>,
 ): Promise<Output> {
   throwIfEnded(ctx)
@@ -84,26 +97,12 @@ export async function sent<Input extends ServiceInputTypes, Output extends Servi
       }
     })
   } catch (error) {
-    throw ctx.err === undefined && mayPass(error) ? unavailable('the storage cannot serve now', error) : error
+    throw ctx.err === undefined ? failureOf(error) : error
   }
-}
-
-/** Whether the same call may succeed later: S3 is overloaded or failed, or the connection did. */
-function mayPass(error: unknown): boolean {
-  if (!(error instanceof S3ServiceException)) return error instanceof Error && 'code' in error
-  const { httpStatusCode: status = 0 } = error.$metadata
-  return status >= 500 || status === 429
 }
 
 function describeAnswer(current: Span, { $metadata }: ServiceOutputTypes | S3ServiceException): void {
   const { httpStatusCode, requestId } = $metadata
   if (httpStatusCode !== undefined) current.setAttribute('http.response.status_code', httpStatusCode)
   if (requestId !== undefined) current.setAttribute('aws.request_id', requestId)
-}
-
-/** Returns the SDK's message for a failure, which is only a name if the answer has no body. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof Problem) return reasonOf(error.cause)
-  if (!(error instanceof Error)) return String(error)
-  return error.message === '' || error.message === error.name ? error.name : `${error.name}: ${error.message}`
 }

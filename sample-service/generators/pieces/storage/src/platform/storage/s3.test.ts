@@ -87,6 +87,9 @@ test.for([
   's3://bucket?endpont=http://127.0.0.1',
   's3://key:secret@bucket',
   's3://bucket:9000/prefix',
+  's3://bucket/50%off',
+  's3://bucket?region=',
+  's3://bucket?endpoint=127.0.0.1:9000',
 ])('%s is refused', async (url, t) => {
   await expect(openS3Storage(testContext(t), new URL(url))).rejects.toThrow('STORAGE_URL must be s3://')
 })

@@ -86,6 +86,38 @@ test('a burst of one caller is counted, though a statement for each request woul
   expectQuota(answers, startedAt)
 })
 
+test('a request that waits for the statement before its own is counted, if each takes less than the patience', async (t) => {
+  const service = await startService(t, { probe: true })
+  await service.sql(`create function slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.7); return null; end';
+    create trigger slowly after insert on rate_limits execute function slowly()`)
+  // The default limit is less patient: from now on it is not checked for a second.
+  await fetch(`${service.url}/probe/query?seconds=0`)
+  const first = ask(service, 'brisk', 'one')
+  await eventually(async () => (await running(service, 'rate_limits')) === 1)
+
+  const answers = [await ask(service, 'brisk', 'other'), await first]
+
+  const policies = answers.map(({ headers }) => headers.get('ratelimit-policy'))
+  expect(policies).toEqual(Array(2).fill(expect.stringContaining('"probe-brisk"')))
+})
+
+test('a burst that is more than what is left is counted, though it takes two statements', async (t) => {
+  const service = await startService(t, { probe: true })
+  const used = await Promise.all(Array.from({ length: 5 }, () => ask(service, 'brisk', 'one')))
+  expect(used.map(({ status }) => status)).toEqual(Array(5).fill(200))
+  await service.sql(`create function slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.7); return null; end';
+    create trigger slowly after insert on rate_limits execute function slowly()`)
+  // The default limit is less patient: from now on it is not checked for a second.
+  await fetch(`${service.url}/probe/query?seconds=0`)
+  const other = ask(service, 'brisk', 'other')
+  await eventually(async () => (await running(service, 'rate_limits')) === 1)
+
+  const burst = await Promise.all(Array.from({ length: 30 }, () => ask(service, 'brisk', 'one')))
+
+  expect(new Set(burst.map(({ status }) => status))).toEqual(new Set([200, 429]))
+  expect((await other).status).toBe(200)
+})
+
 test('if the store does not answer, requests soon pass, and the log says so', async (t) => {
   const service = await startService(t, { probe: true })
   const locker = await service.connect()

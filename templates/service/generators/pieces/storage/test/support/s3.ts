@@ -19,6 +19,8 @@ export interface S3 {
    * Without a status it breaks their connections.
    */
   deny(method: string, words: string, status: number | undefined): void
+  /** From now on calls `how` for such requests. It answers them, or not. */
+  answer(method: string, words: string, how: (response: ServerResponse) => unknown): void
   /** How many requests are still without an answer. */
   open(): number
 }
@@ -44,7 +46,7 @@ export async function startS3(t: RunningTest): Promise<S3> {
   const objects = new Map<string, { readonly bytes: Buffer; readonly at: Date }>()
   const uploads = new Map<string, Upload>()
   const unanswered = new Set<ServerResponse>()
-  const denied: { method: string; words: string; status: number | undefined }[] = []
+  const odd: { method: string; words: string; how: (response: ServerResponse) => unknown }[] = []
   let held: { method: string; words: string; there: () => void } | undefined
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
@@ -55,12 +57,8 @@ export async function startS3(t: RunningTest): Promise<S3> {
       held = undefined
       return
     }
-    const refused = denied.find(({ method, words }) => method === request.method && url.href.includes(words))
-    if (refused !== undefined) {
-      const { status } = refused
-      if (status === undefined) return response.destroy()
-      return failure(response, status, status === 403 ? 'AccessDenied' : 'InternalError')
-    }
+    const other = odd.find(({ method, words }) => method === request.method && url.href.includes(words))
+    if (other !== undefined) return other.how(response)
     const [, named, ...rest] = decodeURIComponent(url.pathname).split('/')
     const [key, query] = [rest.join('/'), url.searchParams]
     const id = query.get('uploadId') ?? ''
@@ -136,10 +134,16 @@ export async function startS3(t: RunningTest): Promise<S3> {
     await once(server, 'close')
   })
   const { port } = server.address() as AddressInfo
+  const answerWith: S3['answer'] = (method, words, how) => void odd.push({ method, words, how })
   return {
     url: `s3://${bucket}/some/folder?endpoint=http://127.0.0.1:${port}`,
     hold: (method, words) => new Promise((there) => (held = { method, words, there })),
-    deny: (method, words, status) => void denied.push({ method, words, status }),
+    deny: (method, words, status) =>
+      answerWith(method, words, (response) => {
+        if (status === undefined) return response.destroy()
+        return failure(response, status, status === 403 ? 'AccessDenied' : 'InternalError')
+      }),
+    answer: answerWith,
     open: () => unanswered.size,
   }
 }

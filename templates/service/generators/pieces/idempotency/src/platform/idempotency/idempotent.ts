@@ -8,7 +8,7 @@ import type { Platform } from '../platform.ts'
 import { Problem, unavailable } from '../problem.ts'
 import { requestOf } from '../request.ts'
 import { idempotencyKeys, type KeptAnswer } from './idempotency.schema.ts'
-import { fingerprintOf, keyOf } from './key.ts'
+import { fingerprintOf, keyOf, scopeOf } from './key.ts'
 import { recordOutcome, type Outcome } from './metrics.ts'
 
 /** How long an answer is kept. A later repeat counts as a new request. */
@@ -58,7 +58,8 @@ export function idempotent({ db }: Platform, route: Route, { required = true } =
       // A middleware of Hono may authenticate the caller without setting a principal, and callers must not get each other's
       // answers.
       const sender = principal === undefined ? request.headers.authorization : undefined
-      const keyed = { route, scope: principal ?? '', key, fingerprint: fingerprintOf(route, input, sender) }
+      const scope = scopeOf(principal ?? '')
+      const keyed = { route, scope, key, fingerprint: fingerprintOf(route, input, sender) }
       const work = async (ctx: Context) => route.handle(ctx, input, request)
       try {
         const answered = db.transaction(ctx, (q, ctx) => answerOnce(ctx, q, keyed, work), { joins: true })

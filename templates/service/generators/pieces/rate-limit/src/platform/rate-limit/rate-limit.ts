@@ -18,10 +18,15 @@ export interface RateLimit {
   readonly seconds: number
   /** The caller for whom a request counts; undefined if it is not limited. Default: the principal, else the client's address. */
   readonly by?: (ctx: Context, request: IncomingRequest) => string | undefined
-  /** How long the store may take, in milliseconds, so that a slow store does not delay requests. Default 250. */
+  /**
+   * How long a statement of the store may take, in milliseconds, so that a slow store does not delay requests. A request may wait
+   * for four: two before its own, and two if a burst is more than what is left of a quota. Default 250.
+   */
   readonly patienceMs?: number
 }
 
+/** Postgres counts in microseconds. */
+const mostASecond = 1_000_000
 /** How long the guard does not use a store that failed, and how often it logs that. */
 const [pauseMs, sayEveryMs] = [1_000, 10_000]
 
@@ -33,17 +38,21 @@ const [pauseMs, sayEveryMs] = [1_000, 10_000]
  */
 export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: RateLimit): Guard {
   const { name, requests, seconds, by = countedFor, patienceMs = 250 } = limit
-  if (!/^[\w-]+$/.test(name) || !(requests >= 1) || !(seconds > 0))
-    throw new RangeError(`the rate limit ${name}: expected a name, at least one request, and some seconds`)
+  const inTime = seconds > 0 && seconds < Infinity && requests / seconds <= mostASecond
+  if (!/^[\w-]+$/.test(name) || !Number.isInteger(requests) || requests < 1 || !inTime) {
+    throw new RangeError(
+      `the rate limit ${name}: expected a name, a whole number of requests, and seconds, at most ${mostASecond} requests a second`,
+    )
+  }
   const policy = `"${name}";q=${requests};w=${seconds}`
   const quota = { windowMs: seconds * 1_000, stepMs: (seconds * 1_000) / requests }
   let [unusedUntil, saidAt] = [-Infinity, -Infinity]
 
   /** Undefined if the store fails. */
   async function take(parent: Context, key: string): Promise<Taken | undefined> {
-    using ctx = withTimeout(parent, patienceMs)
+    using ctx = withTimeout(parent, 4 * patienceMs)
     try {
-      return await store.take(ctx, key, quota)
+      return await store.take(ctx, key, quota, patienceMs)
     } catch (err) {
       throwIfEnded(parent)
       const now = performance.now()

@@ -24,8 +24,11 @@ export function leftOf({ windowMs, stepMs }: Quota, fullInMs: number): number {
 
 /** Stores how much of their quotas callers have used. */
 export interface Store {
-  /** Takes one request from the quota of `key`, a hash, if there is one. */
-  take(ctx: Context, key: string, quota: Quota): Taken | Promise<Taken>
+  /**
+   * Takes one request from the quota of `key`, a hash, if there is one.
+   * @param patienceMs how long a statement of the store may take
+   */
+  take(ctx: Context, key: string, quota: Quota, patienceMs: number): Taken | Promise<Taken>
 }
 
 /** A map of at most `most` entries. A new entry replaces the one that was set least recently. */

@@ -1,7 +1,8 @@
 import { DeleteObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import type { Context } from '../../context/context.ts'
 import { group } from '../../context/group.ts'
-import { reasonOf, sent, type Place, type Target } from './s3-bucket.ts'
+import { sent, type Place, type Target } from './s3-bucket.ts'
+import { reasonOf } from './s3-failure.ts'
 import { abort } from './s3-upload.ts'
 import { isKeyOf, type SweepOptions } from './storage.ts'
 
