@@ -9,7 +9,7 @@ import { asOnDisk, isNamed, look, type OnDisk } from './disk.ts'
 import { generatedPages, withWrittenPart } from './generated.ts'
 import type { Labels } from './merge-text.ts'
 import { mergeLines } from './merge.ts'
-import { renamesOf, withImportsOf, type Migration } from './migration.ts'
+import { mergedOf, renamesOf, withImportsOf, type Migration } from './migration.ts'
 import type { Outcome, Outcomes } from './outcome.ts'
 import type { Style } from './style.ts'
 import type { TheirFile } from './theirs.ts'
@@ -121,7 +121,7 @@ async function migrated(
 }
 
 /**
- * Applies the migrations to a text: imports of renamed files, and changes of code. Formats it again if it was formatted before.
+ * Applies the migrations to a text: imports of renamed and merged files, and changes of code. Formats it again if it was formatted before.
  */
 export async function migratedText(
   ctx: Context,
@@ -130,7 +130,7 @@ export async function migratedText(
   from: string,
   to: string,
 ): Promise<string> {
-  const moved = withImportsOf(renames, text, from, to)
+  const moved = withImportsOf(new Map([...mergedOf(migrations), ...renames]), text, from, to)
   const after = migrations
     .flatMap(({ changes }) => changes)
     .reduce((now, { change }) => change(now, to), moved)

@@ -8,6 +8,8 @@ export interface Migration {
   readonly version: string
   /** The renamed files of the template. The team's edits move along, and its imports are rewritten. */
   readonly renames: Readonly<Record<string, string>>
+  /** The modules that have become part of another one. The team's imports are rewritten. */
+  readonly merged: Readonly<Record<string, string>>
   /** Changes of the team's own code. Each must leave a text unchanged that it has already changed. */
   readonly changes: readonly CodeChange[]
   /** What the user must do by hand, one sentence each. */
@@ -32,6 +34,13 @@ export function migrationsBetween(from: string, to: string): readonly Migration[
 /** Whether version `one` is newer than `other`. Any other text counts as the oldest version. */
 export function isNewer(one: string, other: string): boolean {
   return compare(valid(one) ?? '0.0.0', valid(other) ?? '0.0.0') > 0
+}
+
+/** Where the exports of each merged module are now. */
+export function mergedOf(migrations: readonly Migration[]): ReadonlyMap<string, string> {
+  const merged = new Map(migrations.flatMap(({ merged }) => Object.entries(merged)))
+  const renames = renamesOf(migrations)
+  return new Map([...merged].map(([from, to]) => [from, renames.get(to) ?? to]))
 }
 
 /** The path of each renamed file after all of the migrations. */

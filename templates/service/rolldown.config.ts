@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import type { OutputOptions, Plugin, RolldownOptions } from 'rolldown'
+import { parseSync, Visitor } from 'rolldown/utils'
 
 /** The packages of most modules, and the helpers that rolldown adds. */
 const joined = /^(?:@oxc-project\/runtime|@opentelemetry|drizzle-orm|pg|pino|zod|zod-openapi)(?:\/|$)/
@@ -65,12 +66,8 @@ function beside(programs: string, isOwn: (id: Id) => boolean): Plugin {
       if (id.startsWith('\0') || !/\.[cm]?[jt]s$/.test(path)) return null
       const text = readFileSync(path, 'utf8')
       if (!isOwn(id)) return { code: text, map: { mappings: '' } }
-      const code = text.replaceAll(/\bimport\.meta\.(url|dirname|filename)\b/g, (_, what: string) => {
-        const place = relative(programs, what === 'dirname' ? dirname(path) : path).replaceAll(sep, '/')
-        if (what === 'url') return `new URL(${JSON.stringify(`./${place}`)}, import.meta.url).href`
-        return `process.getBuiltinModule('path').join(import.meta.dirname, ${JSON.stringify(place)})`
-      })
-      if (/\bimport\.meta\b(?!\.(?:url|dirname|filename|resolve)\b)/.test(text))
+      const { code, lost } = placed(path, text, programs)
+      if (lost)
         this.warn(
           `${path}: of import.meta only url, dirname and filename keep what they mean when modules are joined`,
         )
@@ -78,6 +75,38 @@ function beside(programs: string, isOwn: (id: Id) => boolean): Plugin {
       return { code, map: existsSync(`${path}.map`) ? readFileSync(`${path}.map`, 'utf8') : null }
     },
   }
+}
+
+/**
+ * Puts a module's own path in place of import.meta.url, dirname and filename, but not in texts and comments.
+ * @returns lost: whether the module uses import.meta for anything else that changes when it is joined
+ */
+function placed(path: string, text: string, programs: string): { code: string; lost: boolean } {
+  if (!text.includes('import.meta')) return { code: text, lost: false }
+  let code = ''
+  let end = 0
+  let unknown = 0
+  new Visitor({
+    MetaProperty({ meta }) {
+      if (meta.name === 'import') unknown += 1
+    },
+    MemberExpression(node) {
+      if (node.object.type !== 'MetaProperty' || node.property.type !== 'Identifier') return
+      const what = node.property.name
+      if (/^(?:url|dirname|filename|resolve)$/.test(what)) unknown -= 1
+      if (!/^(?:url|dirname|filename)$/.test(what)) return
+      code += text.slice(end, node.start) + placeOf(what, path, programs)
+      end = node.end
+    },
+  }).visit(parseSync(path, text).program)
+  return { code: code + text.slice(end), lost: unknown > 0 }
+}
+
+/** An expression for what import.meta's `what` was before the module at `path` was joined. */
+function placeOf(what: string, path: string, programs: string): string {
+  const place = relative(programs, what === 'dirname' ? dirname(path) : path).replaceAll(sep, '/')
+  if (what === 'url') return `new URL(${JSON.stringify(`./${place}`)}, import.meta.url).href`
+  return `process.getBuiltinModule('path').join(import.meta.dirname, ${JSON.stringify(place)})`
 }
 
 export default (): RolldownOptions => joining(realpathSync('dist'))

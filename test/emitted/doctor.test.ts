@@ -83,7 +83,7 @@ test('it names each fault of the surroundings and the remedy: exit 1', async (t)
       check: 'telemetry',
       ok: false,
       seen: 'nothing is exported until 127.0.0.1:1 can be reached, check OTEL_EXPORTER_OTLP_ENDPOINT: ECONNREFUSED',
-      fix: 'start the collector, or correct that variable',
+      fix: 'start the collector, or set OTEL_EXPORTER_OTLP_ENDPOINT to where it listens',
     },
     {
       check: 'uploads',

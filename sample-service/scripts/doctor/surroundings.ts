@@ -3,7 +3,7 @@ import { access, stat, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { todo } from '../../src/context/context.ts'
 import { unreachable } from '../../src/platform/telemetry/endpoints.ts'
-import { telemetryPlan } from '../../src/platform/telemetry/environment.ts'
+import { sendsTraces, telemetryPlan } from '../../src/platform/telemetry/environment.ts'
 import { readDevFile } from '../dev/dev-file.ts'
 import { listenFault, portOwner } from '../dev/ports.ts'
 import { root } from '../dev/service-process.ts'
@@ -40,11 +40,15 @@ async function checkPort(variable: string, given: string | undefined, port: numb
 /** Whether something listens where OpenTelemetry is to export to. */
 export async function checkTelemetry(env: NodeJS.ProcessEnv): Promise<Finding> {
   const plan = telemetryPlan(env)
-  const exports = plan.traces || plan.metrics.length > 0
-  if (plan.disabled || !exports) return fine('telemetry', 'nothing is exported')
+  const exports = sendsTraces(env) || plan.metrics.includes('otlp')
+  if (plan.disabled || !exports) return fine('telemetry', 'nothing is exported by OTLP')
   const found = await unreachable(todo(), plan, env)
   if (found === undefined) return fine('telemetry', 'what it exports to can be reached')
-  return wrong('telemetry', found.sentence, 'start the collector, or correct that variable')
+  return wrong(
+    'telemetry',
+    found.sentence,
+    `start the collector, or set ${found.variables.join(' and ')} to where it listens`,
+  )
 }
 
 /** Free space for the database and the uploads, and whether UPLOAD_DIR can be written. */

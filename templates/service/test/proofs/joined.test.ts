@@ -12,16 +12,19 @@ import { joining } from '../../rolldown.config.ts'
 const modules = {
   'main.js': `
     import { join } from 'node:path'
-    import { Failure, places } from './deep/one.js'
+    import { Failure, places, texts } from './deep/one.js'
     import { Failure as Other, isEncoded } from './deep/two.js'
     console.log(JSON.stringify({
       names: [new Failure().constructor.name, new Other().constructor.name],
       encoded: ['%41', '%ff'].map(isEncoded),
       places,
+      texts,
     }))`,
   'deep/one.js': `
     export class Failure extends Error {}
-    export const places = [import.meta.url, import.meta.dirname, import.meta.filename]`,
+    export const places = [import.meta.url, import.meta.dirname, import.meta.filename]
+    // Texts, in which import.meta.url is not a place.
+    export const texts = ["import.meta.url", 'is "import.meta.dirname" a place?', \`import.meta.url is \${import.meta.url}\`]`,
   'deep/two.js': `
     export class Failure extends Error {}
     export function isEncoded(text) {
@@ -49,7 +52,7 @@ async function run(program: string): Promise<unknown> {
   return JSON.parse(stdout)
 }
 
-test('joined modules keep the names of classes, calls that only throw, and the places in stacks', async (t) => {
+test('joined modules keep the names of classes, calls that only throw, the places in stacks, and texts that name import.meta', async (t) => {
   const folder = await writeModules(t)
   const apart = await run(join(folder, 'main.js'))
 

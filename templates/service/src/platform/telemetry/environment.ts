@@ -38,6 +38,12 @@ function hasBatches(env: Environment): boolean {
   return names.every((name) => Number(env[`OTEL_BSP_${name}`]?.trim() || 1) > 0)
 }
 
+/** Whether spans go to a collector by OTLP: the SDK takes a list in which none is not the first for the default, otlp. */
+export function sendsTraces(env: Environment): boolean {
+  const named = exporters(env, 'TRACES')
+  return named[0] !== 'none' && (named.includes('otlp') || named.includes('none'))
+}
+
 function exporters(env: Environment, signal: 'TRACES' | 'METRICS'): string[] {
   const named = entriesOf(env[`OTEL_${signal}_EXPORTER`] ?? '')
   if (named.length > 0) return named

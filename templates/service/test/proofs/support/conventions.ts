@@ -58,8 +58,8 @@ export interface Received {
 }
 
 /**
- * Fails if a metric or an attribute has a name that the conventions have deprecated or lack. @param own our own names, for things
- * that the conventions do not cover
+ * Fails if a metric or an attribute has a name that the conventions have deprecated or lack.
+ * @param own our own names, for things that the conventions do not cover
  */
 export function expectKnownNames({ spans, metrics, resource }: Received, own: RegExp): void {
   const used = [...spans.map((span) => span.attributes), resource]
