@@ -128,8 +128,9 @@ async function refuseChanged(
     if (text !== undefined && textId(text) !== ids[path]) changed.push(path)
   }
   if (changed.length === 0) return
+  const [was, them] = changed.length === 1 ? ['was', 'it'] : ['were', 'them']
   throw new Error(
-    `${changed.join(', ')} ${changed.length === 1 ? 'was' : 'were'} changed since they were stamped: remove them by hand, or restore them, and run this again.`,
+    `${changed.join(', ')} ${was} changed after \`npm run add\` had written ${them}: remove ${them} by hand, or restore ${them}, and run this again.`,
   )
 }
 
