@@ -13,7 +13,7 @@ import { runStages, type Step } from './support/stages.ts'
 
 const { rest = false } = readFlags(
   'test',
-  'runs every test but the slow ones; with --rest, those of them that .ci/run adds',
+  'runs the tests that take eight minutes; with --rest, only the others that .ci/run runs',
   {
     rest: { type: 'boolean' },
   },

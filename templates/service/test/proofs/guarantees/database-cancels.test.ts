@@ -128,7 +128,7 @@ describe('over the control connection', () => {
     expect(proxy.seen).toEqual({ session: 3, cancel: 1, tls: 0 })
   })
 
-  test('of cancels sent together, the one whose pid belongs to another process gets a CancelRequest', async (t) => {
+  test('if one of several cancels sent together names a pid of another process, its statement gets a CancelRequest', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 4)
     await cancelOne(ctx, db, active)
     const held = whenToldTo()

@@ -108,7 +108,9 @@ function openPause() {
     backoff,
     leftMs,
     /** The next opening is without a pause. */
-    skip: () => void (skips = true),
+    skip() {
+      skips = true
+    },
   }
 }
 

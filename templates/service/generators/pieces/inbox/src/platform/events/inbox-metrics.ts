@@ -44,7 +44,7 @@ export function observeInbox(types: readonly string[]): InboxMetrics {
   for (const [name, description, values] of [
     ['events.consumer.lag', 'Events in the broker that are not handled yet.', lags],
     ['events.consumer.held', 'Events that failed, or wait behind one that did.', waiting],
-    ['events.consumer.parked', 'Events that are parked.', parked],
+    ['events.consumer.parked', 'Events that wait to be replayed or dropped.', parked],
   ] as const) {
     instruments.createObservableGauge(name, { description, unit: '{message}' }).addCallback((result) => {
       for (const [type, events] of values) result.observe(events, eventsOf(type))
