@@ -139,7 +139,9 @@ export class Exchange implements Linked<Exchange> {
   /** How the exchange ended, for its observers. */
   outcome(ctx: Context): Outcome {
     const ending = cause(ctx)
-    const endedBy = ending === undefined ? this.#failedBy : causeName(ctx)
+    // A deadline that passes while the answer to a failure is sent does not change why it failed; a client that leaves does.
+    const failedFirst = this.#failure !== undefined && !(ending instanceof ClientDisconnected)
+    const endedBy = failedFirst ? this.#failedBy : causeName(ctx)
     const status = this.#status
     return {
       route: this.info.route,

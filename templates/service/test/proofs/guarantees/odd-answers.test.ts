@@ -226,6 +226,21 @@ test.for(['at once', 'text', 'node', 'web'])(
   },
 )
 
+test('a refusal that is sent when the deadline has passed is recorded as the refusal, not as the deadline', async () => {
+  const service = shared()
+  const response = await fetch(`${service.url}/probe/held-up?with=refusal`, {
+    headers: { 'x-request-id': 'held-up-refusal' },
+  })
+
+  expect(response.status).toBe(503)
+  const line = await service.line(({ requestId }) => requestId === 'held-up-refusal')
+  expect(line).toMatchObject({ status: 503, err: { message: 'busy' } })
+  expect(line).not.toHaveProperty('cause')
+  const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
+  const counted = metrics.split('\n').find((text) => /_count\{.*"503".*held-up/.test(text))
+  expect(counted).toContain('error_type="Problem"')
+})
+
 test('a web stream that nobody reads is cancelled: HEAD, 304, a client that hung up, an answer after the deadline', async () => {
   const service = shared()
   const url = `${service.url}/probe/web-stream`

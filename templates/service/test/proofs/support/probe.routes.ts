@@ -347,12 +347,16 @@ export function routes(platform: Platform): Route[] {
       summary: 'Lets nothing else run until its deadline has passed, and then answers',
       tags,
       timeoutMs: 50,
-      query: z.object({ with: z.enum(['at once', 'text', 'node', 'web']) }),
+      query: z.object({ with: z.enum(['at once', 'text', 'node', 'web', 'refusal']) }),
       responses,
       handle: (_ctx, { query }) => {
-        const late = (): Response | StreamedResponse => {
+        const holdUp = (): void => {
           const until = performance.now() + 100
           while (performance.now() < until);
+        }
+        if (query.with === 'refusal') throw new Problem(503, 'Service Unavailable', 'busy', heldUp(holdUp))
+        const late = (): Response | StreamedResponse => {
+          holdUp()
           if (query.with === 'node') return { status: 200, headers: {}, body: Readable.from(['hello']) }
           return new Response(query.with === 'web' ? pulled([Buffer.from('hello')]) : 'hello')
         }
@@ -408,4 +412,16 @@ function divides(q: Queries): Promise<unknown> {
 async function failsElsewhere(ctx: Context): Promise<void> {
   await sleep(ctx, 1).catch(() => undefined)
   throw new Error('failed, and nobody awaited it')
+}
+
+/** Headers that let nothing else run while they are read, which is after the problem was recorded. */
+function heldUp(holdUp: () => void): { headers: Record<string, string> } {
+  return {
+    headers: {
+      get 'retry-after'() {
+        holdUp()
+        return '1'
+      },
+    },
+  }
 }
