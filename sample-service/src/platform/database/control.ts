@@ -121,9 +121,12 @@ function inBatches(send: (ctx: Context, target: Client, batch: Batch) => Promise
     }
     const batch = gathered
     return new Promise((resolve) => {
-      batch.cancels.set(backend, resolve)
-      afterFunc(ctx, () => {
+      const stop = afterFunc(ctx, () => {
         if (!batch.sent && batch.cancels.delete(backend)) resolve('unsent')
+      })
+      batch.cancels.set(backend, (signal) => {
+        stop()
+        resolve(signal)
       })
     })
   }

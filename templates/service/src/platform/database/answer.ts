@@ -5,7 +5,7 @@ import { until } from '../../context/until.ts'
 import { unavailable } from '../problem.ts'
 import type { Database } from './database.ts'
 import type { Log } from '../telemetry/log.ts'
-import { PostgresClient, SettingRefused } from './client.ts'
+import { PooledClient, SettingRefused } from './client.ts'
 import { closeAbruptly } from './packet.ts'
 
 /**
@@ -14,12 +14,14 @@ import { closeAbruptly } from './packet.ts'
  * if it was cancelled
  */
 export async function waitForAnswer(ctx: Context, log: Log, url: string, database: Database): Promise<void> {
+  // Before the wait: it reads the certificates that the URL names, and they may go meanwhile.
+  const address = addressOf(url)
   let last: unknown
   using _reminder = whileWaiting(() => {
     // On a busy machine this timer may run before that of the deadline, which has its own line.
     if (remainingMs(ctx) <= 0) return
     const reason = last === undefined ? 'no answer yet' : reasonOf(last)
-    log.warn(ctx, 'waiting for the database', { address: addressOf(url), reason })
+    log.warn(ctx, 'waiting for the database', { address, reason })
   })
   try {
     await retry(
@@ -30,15 +32,15 @@ export async function waitForAnswer(ctx: Context, log: Log, url: string, databas
   } catch (error) {
     // The start was stopped, so the database is not at fault.
     if (ctx.err === Canceled) throw cause(ctx)
-    throw noAnswer(ctx, url, ctx.err === undefined ? error : (last ?? error))
+    throw noAnswer(ctx, address, ctx.err === undefined ? error : (last ?? error))
   }
 }
 
 /** Says why, by the last failure and by the cause of ctx, which names the timeout's variable. */
-function noAnswer(ctx: Context, url: string, failure: unknown): Error {
+function noAnswer(ctx: Context, address: string, failure: unknown): Error {
   const reasons = new Set([failure, ...(ctx.err === undefined ? [] : [cause(ctx)])].map(reasonOf))
   const reason = [...reasons].join('; ')
-  return new Error(`the database at ${addressOf(url)} does not answer: ${reason}`, { cause: failure })
+  return new Error(`the database at ${address} does not answer: ${reason}`, { cause: failure })
 }
 
 /** Calls `say` after a second and then every three seconds, until it is disposed. */
@@ -65,8 +67,8 @@ const permanentMessages = /^SASL: |does not support SSL/
 const permanentOfPooler =
   /^(SASL authentication failed|password authentication failed|no such (user|database)|unsupported startup parameter)/
 
-/** An unknown host is not permanent: its name may appear when the host starts. */
-function isPermanent(error: unknown): boolean {
+/** Whether to connect again would not help. An unknown host is not permanent: its name may appear when the host starts. */
+export function isPermanent(error: unknown): boolean {
   const failure = error instanceof Error ? (error.cause ?? error) : error
   if (!(failure instanceof Error)) return false
   if (failure instanceof SettingRefused) return true
@@ -95,7 +97,7 @@ export function addressOf(url: string): string {
  * @throws a 503 Problem if it does not answer, the cause of ctx if it ends first
  */
 export async function pingBeside(ctx: Context, options: PoolConfig): Promise<'busy'> {
-  const client = new PostgresClient(options)
+  const client = new PooledClient(options)
   client.on('error', () => undefined)
   try {
     await until(ctx, client.connect())

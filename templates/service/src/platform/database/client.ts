@@ -78,6 +78,25 @@ export class PostgresClient extends pg.Client {
 }
 
 /**
+ * A client of a pool. If it cannot be made, as without the file of its certificate, its `connect` fails: what a constructor
+ * throws may reach no caller of the pool, and would end the process.
+ */
+export class PooledClient extends PostgresClient {
+  constructor(config?: PoolConfig) {
+    try {
+      super(config)
+    } catch (error) {
+      super()
+      const connect = async (onResult?: (error: unknown) => void): Promise<void> => {
+        if (onResult === undefined) throw error
+        process.nextTick(onResult, error)
+      }
+      Object.assign(this, { connect })
+    }
+  }
+}
+
+/**
  * Opens a pool of connections that are set up as this service needs them. Each is closed when it is idle and 25 to 30
  * minutes old, so that the pool finds the servers that a failover or a balancer has put in the place of others.
  */
@@ -87,7 +106,7 @@ export function openPool({ url, applicationName, ...options }: PoolOptions): pg.
     connectionString: url,
     application_name: applicationName,
     keepAlive: true,
-    Client: PostgresClient,
+    Client: PooledClient,
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, which its type does not say
     onConnect: prepare,
   })
