@@ -6,7 +6,14 @@ import { eventually, open, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
 import { createDatabase } from '../support/postgres.ts'
 import { startProxy, type Link } from '../proofs/support/proxy.ts'
-import { another, startProcess, startService, type LogLine, type RunningService } from '../support/service.ts'
+import {
+  another,
+  startProcess,
+  startService,
+  type LogLine,
+  type RunningService,
+  type StartedProcess,
+} from '../support/service.ts'
 
 test('an instance that cannot prove that it is alive stops its jobs before another instance may run them', async (t) => {
   const service = await startService(t, { probe: true })
@@ -172,6 +179,79 @@ test('two instances run each tick of a schedule once, and neither treats the oth
   expect(runs().map(({ jobId, attempt, outcome }) => [jobId, attempt, outcome])).toEqual([[id, 1, 'done']])
 })
 
+test('ticks that come while an earlier one still runs wait as one, the latest', async (t) => {
+  const service = await startService(t, { probe: true, env: clock(2) })
+  // It runs in the queue of the schedule, as a tick that takes long.
+  const payload = JSON.stringify({ input: { seconds: 12 } })
+  await service.sql(`select graphile_worker.add_job('probe', $1::json, queue_name => 'probe-minutely')`, [
+    payload,
+  ])
+  await eventually(async () => (await running(service, 'as asleep')) === 1)
+  const others: StartedProcess[] = []
+  for (const minutesAgo of [1, 0]) {
+    others.push(another(t, service, { probe: true, env: clock(minutesAgo) }))
+    await others.at(-1)?.line(({ msg }) => msg === 'listening')
+  }
+
+  const dues = await Promise.all([service, ...others].map(({ line }) => line(({ msg }) => msg === 'due')))
+
+  const ticks = await service.sql(
+    `select payload from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
+      where identifier = 'probe-minutely'`,
+  )
+  expect(ticks).toMatchObject([{ payload: { _cron: { ts: dues[2]?.['at'] } } }])
+  const all = () => [service, ...others].flatMap(({ log }) => log).filter(({ msg }) => msg === 'tick')
+  await eventually(async () => all().length > 0, 20_000)
+  expect(all().map(({ dueAt }) => dueAt)).toEqual([dues[2]?.['at']])
+})
+
+test('a job that Postgres refuses to give back keeps no other job from running', async (t) => {
+  const service = await startService(t, { probe: true })
+  await service.sql(`create function refuse() returns trigger language plpgsql as $$ begin
+      if new.attempts < old.attempts then raise exception 'never'; end if; return new; end $$;
+    create trigger refuse before update on graphile_worker._private_jobs for each row execute function refuse()`)
+  const id = await enqueue(service, 'seconds=20')
+  await eventually(async () => (await running(service, 'as asleep')) === 1)
+
+  await service.sql(
+    `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'
+      and database = (select oid from pg_database where datname = current_database())`,
+  )
+
+  await service.line(ran(id, 'given back'))
+  const line = await service.line(({ msg }) => msg === 'jobs: a job cannot be given back, and stays failed')
+  expect(line).toMatchObject({ level: 'error', jobId: id, job: 'probe' })
+  const other = await enqueue(service, 'seconds=0')
+  await service.line(ran(other, 'done'))
+  const engines = `select from pg_stat_activity where datname = current_database() and application_name like '% jobs'`
+  // The lease, the connection that listens, and at most one for each job at a time.
+  expect((await service.sql(engines)).length).toBeLessThanOrEqual(6)
+})
+
+test('while Postgres has no connection left for the jobs, a start waits for one', async (t) => {
+  const database = await createDatabase()
+  t.onTestFinished(() => database.drop())
+  const admin = new pg.Client({ connectionString: database.url })
+  await admin.connect()
+  t.onTestFinished(() => admin.end())
+  const role = `few_of_${database.name}`
+  await admin.query(
+    `create role ${role} login password 'of-a-test' connection limit 1; grant ${admin.user} to ${role}`,
+  )
+  t.onTestFinished(async () => {
+    await admin.query(`drop owned by ${role}; drop role ${role}`)
+  })
+  const own = new URL(database.url)
+  Object.assign(own, { username: role, password: 'of-a-test' })
+  const starting = startProcess(t, { probe: true, env: { DATABASE_URL: own.href, DATABASE_POOL_MAX: '1' } })
+  const waits = await starting.line(({ level, msg }) => level === 'fatal' || msg.startsWith('jobs: waiting'))
+  expect(waits).toMatchObject({ level: 'warn' })
+
+  await admin.query(`alter role ${role} connection limit -1`)
+
+  await starting.line(({ msg }) => msg === 'listening')
+})
+
 test('a service registers the names of its jobs before it serves: an enqueue that registers one blocks all others', async (t) => {
   const { url, drop } = await makeDatabase(inject('postgres').url)
   t.onTestFinished(drop)
@@ -214,9 +294,14 @@ function waiting(service: RunningService): Promise<Record<string, unknown>[]> {
   )
 }
 
-/** A module that sets the clock of its process to 8 s before the current minute. */
-function beforeTheMinute(): string {
-  const minute = Date.now() - (Date.now() % 60_000)
+/** The environment of a service whose clock is 8 s before a minute. */
+function clock(minutesAgo: number): Record<string, string> {
+  return { NODE_OPTIONS: beforeTheMinute(minutesAgo), LOG_LEVEL: 'debug' }
+}
+
+/** A module that sets the clock of its process to 8 s before the current minute, or an earlier one. */
+function beforeTheMinute(minutesAgo = 0): string {
+  const minute = Date.now() - (Date.now() % 60_000) - minutesAgo * 60_000
   const source = `const Real = Date, back = Real.now() - ${minute} + 8000
     globalThis.Date = class extends Real {
       constructor(...args) { if (args.length === 0) super(Real.now() - back); else super(...args) }

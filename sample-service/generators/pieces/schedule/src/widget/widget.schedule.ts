@@ -3,7 +3,10 @@ import type { Context } from '../context/context.ts'
 import { schedule, type Job, type ScheduleOptions } from '../platform/jobs/jobs.ts'
 import type { Platform } from '../platform/platform.ts'
 
-/** In UTC. One of the instances runs each tick, once. A tick is lost if no instance runs at that time. */
+/**
+ * In UTC. One of the instances runs each tick. A tick is lost if no instance runs at that time, and may be lost if Postgres is
+ * away. A tick that has not succeeded when the next one is due is replaced by it, so that ticks do not pile up.
+ */
 const widget: ScheduleOptions = { name: 'widget', cron: '0 3 * * *', timeoutMs: 60_000 }
 
 /** Makes the job that the clock starts. */

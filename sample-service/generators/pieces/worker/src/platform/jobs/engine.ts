@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events'
-import { sql } from 'drizzle-orm'
 import { Logger, parseCronItems, run, type Job as Row, type Runner, type WorkerEvents } from 'graphile-worker'
 import pg from 'pg'
 import {
@@ -12,12 +11,12 @@ import {
 } from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
 import { until } from '../../context/until.ts'
-import type { Database } from '../database/database.ts'
 import { executeJob, type Run } from './run.ts'
 import type { Job } from './jobs.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Platform } from '../platform.ts'
 import { openPool } from '../database/client.ts'
+import { giveBack } from './give-back.ts'
 import { openLease, type Lease } from './lease.ts'
 
 /** How often the engine looks for jobs that are due. NOTIFY reports new jobs at once. */
@@ -68,7 +67,7 @@ export async function openEngine(
     const runner = await until(ctx, start(working, log, { ...options, pool, events, lease: held }))
     started = runner
     await until(ctx, Promise.race([looked, runner.promise]))
-    await giveBack(ctx, db, options.cancelled)
+    await giveBack(ctx, { log, db }, options.cancelled)
     events.on('worker:getJob:error', ({ error }) => {
       // After a failover its connections may lead to a standby, where it would continue to poll.
       if (error instanceof pg.DatabaseError && error.code === '25006')
@@ -81,15 +80,17 @@ export async function openEngine(
     return {
       broken: ended(working),
       async close(ctx) {
-        // It rejects if the runner has already stopped.
-        await until(
-          ctx,
-          runner.stop().catch(() => undefined),
-        )
-        await until(ctx, finished)
-        await giveBack(ctx, db, options.cancelled)
-        await held.close(ctx)
-        await until(ctx, pool.end())
+        try {
+          // It rejects if the runner has already stopped.
+          await until(
+            ctx,
+            runner.stop().catch(() => undefined),
+          )
+          await until(ctx, finished)
+          await giveBack(ctx, { log, db }, options.cancelled)
+        } finally {
+          await Promise.all([held.close(ctx), until(ctx, pool.end())])
+        }
       },
     }
   } catch (error) {
@@ -153,8 +154,10 @@ function start(
     taskList: Object.fromEntries(jobs.map((job) => [job.name, (_, { job: row }) => perform(job, row)])),
     parsedCronItems: parseCronItems(
       jobs.flatMap(({ name, cron, maxAttempts }) =>
-        // In a queue of its own, a tick waits for the previous one.
-        cron === undefined ? [] : [{ task: name, match: cron, options: { queueName: name, maxAttempts } }],
+        // In a queue of its own, a tick waits for the previous one. By its key it replaces a tick that waits: they do not pile up.
+        cron === undefined
+          ? []
+          : [{ task: name, match: cron, options: { queueName: name, jobKey: name, maxAttempts } }],
       ),
     ),
     logger: new Logger(() => (level, message, meta) => {
@@ -168,24 +171,4 @@ function start(
       worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 },
     },
   })
-}
-
-/**
- * Makes the jobs due at once and takes back the attempt, because graphile-worker counts a cancelled job as failed. Removes from `rows`
- * each job that it has given back.
- */
-async function giveBack(ctx: Context, db: Database, rows: Row[]): Promise<void> {
-  for (let row = rows[0]; row !== undefined; row = rows[0]) {
-    const { id, attempts, locked_by: worker } = row
-    await db.transaction(ctx, async (q) => {
-      // If the result could not be written, the worker still holds the job.
-      await q.execute(sql`select from graphile_worker.force_unlock_workers(array[${worker}])`)
-      // Unless another worker has begun the next attempt meanwhile.
-      const mine = sql`select id from graphile_worker.jobs where id = ${id} and attempts = ${attempts}`
-      await q.execute(
-        sql`select from graphile_worker.reschedule_jobs(array(${mine}), run_at => now(), attempts => ${attempts - 1}::int)`,
-      )
-    })
-    rows.shift()
-  }
 }

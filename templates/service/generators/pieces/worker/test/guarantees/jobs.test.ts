@@ -1,7 +1,7 @@
 /**
  * Promise: An enqueued job is done: once if nothing fails, again after a failure, a crash or a stop, and never twice at once.
  * Go: `river.Client.InsertTx(ctx, tx, args, nil)`, and `Work(ctx, job)` under the context that `client.Stop` ends
- * Held by: src/platform/jobs/jobs.ts, src/platform/jobs/run.ts, src/platform/jobs/worker.ts, src/platform/jobs/engine.ts, src/platform/jobs/lease.ts
+ * Held by: src/platform/jobs/jobs.ts, src/platform/jobs/run.ts, src/platform/jobs/worker.ts, src/platform/jobs/engine.ts, src/platform/jobs/give-back.ts, src/platform/jobs/lease.ts
  */
 import { expect, test } from 'vitest'
 import { eventually, liveTree, open, running } from '../support/client.ts'

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import {
   contextName,
   withCancel,
@@ -9,6 +10,7 @@ import {
 } from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
 import { retry } from '../../context/retry.ts'
+import { isPermanent, reasonOf } from '../database/answer.ts'
 import { describeRun, type Run } from './run.ts'
 import type { Job } from './jobs.ts'
 import type { Platform } from '../platform.ts'
@@ -38,7 +40,15 @@ export function jobWorker(
       const cancelled: EngineOptions['cancelled'] = []
       const open = (ctx: Context): Promise<Engine> =>
         openEngine(ctx, serving, platform, { jobs, concurrency, underWay, cancelled })
-      const first = await open(ctx)
+      const first = await retry(
+        ctx,
+        {
+          retryable: (failure) => failure instanceof pg.DatabaseError && !isPermanent(failure),
+          onRetry: (failure) =>
+            platform.log.warn(ctx, 'jobs: waiting for the database', { reason: reasonOf(failure) }),
+        },
+        open,
+      )
       const stop: CancelContext & Lifetime = withCancel(withValue(serving, contextName, 'jobs until stopped'))
       const working = work(first)
 
