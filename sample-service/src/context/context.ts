@@ -121,9 +121,10 @@ export function withDeadline(parent: Context, at: Date | number, cause?: Error):
 /**
  * Returns the parent with one more value. The parent does not hold it, so any number of them under a long-lived parent
  * cost nothing. Go: WithValue.
+ * @param value undefined hides the value of an ancestor
  * @throws TypeError if `key` is not a key
  */
-export function withValue<T>(parent: Context, key: ContextKey<T>, value: T): Context {
+export function withValue<T>(parent: Context, key: ContextKey<T>, value: T | undefined): Context {
   const above = known(parent)
   if (!(key instanceof Object)) throw new TypeError(`withValue: expected a contextKey, got ${String(key)}`)
   return new Value(above, key, value)
@@ -523,8 +524,8 @@ function end(top: Branch, err: Error, cause: Error): void {
 
 function lookup<T>(from: Value | undefined, key: ContextKey<T>): T | undefined {
   for (let at = from; at !== undefined; at = at.next) {
-    // withValue took the value as a T, by the type of the key.
-    if (at.key === key) return at.held as T
+    // withValue took the value as a T or undefined, by the type of the key.
+    if (at.key === key) return at.held as T | undefined
   }
   return undefined
 }
@@ -592,7 +593,7 @@ function show(branch: Root | Branch, above: Value | undefined): LiveContext {
 function nameOf(branch: Root | Branch, above: Value | undefined): string {
   if (branch instanceof Root) return branch.name
   for (let at = branch.values; at !== undefined && at !== above; at = at.next) {
-    if (at.key.describe !== undefined) return at.key.describe(at.held)
+    if (at.held !== undefined && at.key.describe !== undefined) return at.key.describe(at.held)
   }
   return branch.timed === branch ? 'withDeadline' : 'withCancel'
 }

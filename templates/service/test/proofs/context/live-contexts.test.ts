@@ -39,6 +39,16 @@ test('a context has the nearest name in its own values (beyond Go)', () => {
   expect(names(liveContexts(server))).toEqual(['server', ['request 7', ['withCancel']]])
 })
 
+test('a value of undefined hides that of an ancestor, and gives no name (beyond Go)', () => {
+  const requestId = contextKey<string>('request id', (id) => `request ${id.toUpperCase()}`)
+  const request = withValue(root, requestId, 'a')
+  const hidden = withValue(request, requestId, undefined)
+  using work = withCancel(hidden)
+
+  expect(work.value(requestId)).toBeUndefined()
+  expect(names(liveContexts(root))).toEqual(['background', ['request A']])
+})
+
 test('age and deadline are in milliseconds, and a missing deadline is null (beyond Go)', () => {
   using ctx = withTimeout(root, 60_000)
   const [shown] = liveContexts(root).children

@@ -10,7 +10,7 @@ import type { IncomingRequest } from '../../src/platform/http/route.ts'
 import { openOwnDatabase } from '../support/database.ts'
 import { createLog } from '../../src/platform/telemetry/log.ts'
 import type { Context } from '../../src/context/context.ts'
-import { eventually, running } from '../support/client.ts'
+import { eventually, open, running } from '../support/client.ts'
 import { startProcess, startService, sharedService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true })
@@ -115,16 +115,16 @@ test('when the clock of the database is set back by an hour, a caller has its qu
 
 test('a pool that is busy for longer than the patience refuses the statement of a limit at once', async (t) => {
   const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
-  const sleepAtOnce = (requests: number) =>
-    Promise.all(Array.from({ length: requests }, () => fetch(`${service.url}/probe/query?seconds=1`)))
-  await sleepAtOnce(1)
-  const sleeping = sleepAtOnce(3)
+  const sleep = () => open(`${service.url}/probe/query?seconds=3`)
+  await sleep().answer
+  const sleepers = [sleep(), sleep(), sleep()]
+  for (const { answer } of sleepers) answer.catch(() => undefined)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
 
   await fetch(`${service.url}/probe/limited/hasty`, { headers: { 'x-caller': 'one' } })
 
   const said = await service.line(({ msg }) => msg.startsWith('rate limits are not checked'))
-  await sleeping
+  for (const sleeper of sleepers) sleeper.hangUp()
   expect(said).toMatchObject({ err: { message: expect.stringContaining('the service is busy') as unknown } })
 })
 

@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { withTimeout, withValue, type Context } from '../../context/context.ts'
+import { contextName, withTimeout, withValue, type Context } from '../../context/context.ts'
 import { joinedKey } from '../database/transaction.ts'
 import type { Platform } from '../platform.ts'
 import { requestKey } from '../request.ts'
@@ -80,7 +80,8 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
 
 /** Returns ctx without what it has of the first caller: the statement is not part of its transaction, and does not wait for its turn. */
 function ofNoCaller(ctx: Context): Context {
-  return withValue(withValue(ctx, joinedKey, undefined), requestKey, undefined)
+  const own = withValue(withValue(ctx, joinedKey, undefined), requestKey, undefined)
+  return withValue(own, contextName, 'rate limit')
 }
 
 /** How often each key is asked for; at most the whole quota. */
