@@ -8,7 +8,7 @@ import { checkEveryMs } from './limits.ts'
  * Closes the connection of a client that does not read its answer: once the request's context has ended (its deadline, at
  * the latest), the answer has one to two seconds more. Go: http.Server.WriteTimeout.
  *
- * It looks at all requests under way once a second, since each request would pay for a callback on its context.
+ * It looks at all requests under way once a second, because a callback on the context of each request would cost more.
  */
 export function cutOffUnread(server: Server, active: Iterable<Exchange>): void {
   let overdue = new Set<Exchange>()

@@ -55,7 +55,7 @@ export function isObserved(ctx: Context): boolean {
   return ctx.value(stepKey) !== undefined || spansBelow(ctx) !== undefined
 }
 
-/** Below a request that is not sampled the SDK would record nothing, and the trace that is passed on is the request's. */
+/** Undefined below a request that is not sampled: the SDK would record nothing, and calls pass on the request's trace. */
 function spansBelow(ctx: Context): Tracer | undefined {
   return spanOf(ctx)?.spanContext().traceFlags === TraceFlags.NONE ? undefined : tracer()
 }
