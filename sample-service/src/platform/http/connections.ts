@@ -26,10 +26,10 @@ export function cutOffUnread(server: Server, active: Iterable<Exchange>): void {
 }
 
 /**
- * The open connections that `server` accepts from now on. While it is not ready, they come from clients that ignore
- * /readyz, such as nginx. If the server closed each connection after its answer, such a client would open one for each
- * request, and when the listener closes, the system resets the connections in its queue: measured, nginx loses one request
- * a stop, and does not repeat a POST. A client that may keep its connection opens none at that moment.
+ * The open connections that `server` accepts from now on. While the service is not ready, they come from clients that
+ * ignore /readyz, such as nginx. If the server closed each connection after its answer, such a client would open one for
+ * each request. When the listener closes, the system resets the connections in its queue: in a measurement, nginx lost one
+ * request a stop, and it does not repeat a POST. A client that may keep its connection opens none at that moment.
  */
 export function lateConnections(server: Server): ReadonlySet<Socket> {
   const open = new Set<Socket>()

@@ -28,7 +28,7 @@ export function httpMetrics() {
     'Time from the first header of a request to the end of its response and its work.',
     durationBuckets,
   )
-  // Counted here and read when the metrics are: an instrument would hash its attributes twice for each request.
+  // Counted here, and observed when the metrics are read: an instrument would hash its attributes twice for each request.
   const active = new Map<string, number>()
   const count = (method: string, change: number): void =>
     void active.set(method, (active.get(method) ?? 0) + change)

@@ -93,7 +93,7 @@ export class Stdout {
         if (this.#waiting.length === 1) await gathered()
       }
     } finally {
-      // Even if the report has failed: the next line sends again.
+      // Even if the report has thrown, so that the next line starts to send again.
       this.#sending = undefined
     }
   }
