@@ -100,7 +100,7 @@ function not(note: string): Committed {
   return { done: false, note }
 }
 
-/** In English, because we parse the messages; without the variables by which a hook or alias would name its own repository. */
+/** The environment for git: in English, since we parse the messages; without a hook's or an alias's own repository. */
 export function gitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const foreign =
     /^GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|PREFIX|NAMESPACE)$/

@@ -67,7 +67,7 @@ async function removeEmpty(folders: readonly string[]): Promise<void> {
   try {
     for (const folder of folders) await rmdir(folder)
   } catch {
-    // One is in use, and so are those above it.
+    // If one is in use, so are those above it.
   }
 }
 

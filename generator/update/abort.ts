@@ -33,8 +33,8 @@ export function restoreLast(
   repository: Repository | undefined,
   update: Written,
 ): { changed: readonly string[]; kept: string } {
-  // Unstages first, so that a refused undo can be repeated: what the user has staged since would be committed without being on
-  // the disk.
+  // Unstages first, so that a refused undo can be repeated. If the user's later stagings stayed, a commit would hold texts that
+  // are no longer on the disk.
   const written = update.entries.filter(({ kind }) => kind !== 'saved').map(({ path }) => path)
   if (repository?.head !== undefined) unstage(root, [...written, ...update.conflicts])
   return takeBack(root, update)

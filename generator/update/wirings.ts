@@ -21,9 +21,9 @@ interface Wired {
 }
 
 /**
- * Merges the files into which pieces are wired once more. Neither the emitted text nor the new template has those calls, so a
- * change of the template beside one would conflict. Therefore the service's generators wire the emitted text, the merged
- * generators in `copy` wire the new template, and then the three texts are merged.
+ * Merges again the files that call pieces. Neither the emitted text nor the new template has those calls, so a change of the
+ * template beside a call would conflict. Therefore the service's generators wire the emitted text, the merged generators in
+ * `copy` wire the new template, and then the three texts are merged.
  */
 export async function settleWired(
   ctx: Context,
@@ -73,7 +73,7 @@ async function formatted(
   return wired === undefined || wired === text ? text : await style.format(ctx, path, wired)
 }
 
-/** The modules that name such files: the pieces, and the places that pieces share. */
+/** The modules that name the files that call pieces: the pieces, and the places that pieces share. */
 const naming = new Set(['piece.ts', 'places.ts'])
 
 /** The files that the generators in `root` wire pieces into, except those that they stamp for a noun. */

@@ -9,7 +9,7 @@ export interface Look {
   readonly contexts: ContextVariables
 }
 
-/** The same for a rule, which reports messages of its own. */
+/** What a rule gets for one file: the questions, and the ESLint context through which it reports its messages. */
 export interface RuleLook<M extends string> extends Look {
   readonly context: Readonly<TSESLint.RuleContext<M, []>>
 }

@@ -30,7 +30,7 @@ export interface Context {
 /**
  * A context that outlives one call, such as the root, the server's context, or one that ends with a signal. A function
  * takes it to derive a child, or to pass it to an object that lives as long. The function's own work runs under `ctx`.
- * The type has no effect at run time: by it, readers and the rules in lint/ tell such a context from `ctx`.
+ * The type has no effect at run time. It lets readers and the rules in lint/ tell such a context from `ctx`.
  */
 export interface Lifetime extends Context {
   /** Never set. */
@@ -131,8 +131,8 @@ export function withValue<T>(parent: Context, key: ContextKey<T>, value: T | und
 }
 
 /**
- * Returns a context with the parent's values that never ends. For work that must outlive its request: give it a deadline
- * of its own, and wait for it. Go: WithoutCancel.
+ * Returns a context that has the parent's values and never ends. Use it for work that must outlive its request; give that
+ * work a deadline of its own, and wait for it. Go: WithoutCancel.
  */
 export function withoutCancel(parent: Context): Lifetime {
   const above = known(parent)

@@ -2,7 +2,7 @@ import { afterFunc, type Context } from './context.ts'
 import { errorOf } from './thrown.ts'
 
 /**
- * Waits for `promise`, and rejects with the cause of `ctx` when that ends first. The work behind the promise goes on,
+ * Waits for `promise`, and rejects with the cause of `ctx` if `ctx` ends first. The work behind the promise goes on,
  * unless it takes `ctx` too; if it fails later, its failure is dropped.
  */
 export function until<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {

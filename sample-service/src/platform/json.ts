@@ -56,7 +56,7 @@ export function decodeJson(bytes: Buffer): unknown {
 const surrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/i
 
 /**
- * Counts the members of all objects in `text`, which is JSON. It looks at every character, because to look
+ * Counts the members of all objects in `text`, which is JSON. It looks at every character, because looking
  * only where a pattern matches was slower.
  * @throws Undecodable for a number that cannot be kept, and for too many levels
  */

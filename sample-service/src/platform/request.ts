@@ -33,7 +33,7 @@ export function requestOf(ctx: Context): RequestInfo | undefined {
   return ctx.value(requestKey)
 }
 
-/** Whom `ctx` works for: callers take turns where calls wait. All work that belongs to no request is one caller. */
+/** The caller that `ctx` works for: waiting calls take turns by caller. Work without a principal or an address is one caller. */
 export function callerOf(ctx: Context): string {
   const request = requestOf(ctx)
   return request?.principal ?? request?.client?.address ?? ''

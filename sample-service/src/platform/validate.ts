@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { issueText } from './issue-text.ts'
 
-// Instead of "Invalid input: expected string, received undefined".
+// Replaces zod's own texts, such as "Invalid input: expected string, received undefined".
 z.config({ localeError: issueText })
 
 /** The issues of a value: the first 100, and how many more there are, or how many elements were not checked. */

@@ -7,7 +7,7 @@ export type Call = TSESTree.CallExpression | TSESTree.NewExpression
 /** The files that declare our context and its functions. */
 const home = /[\\/]src[\\/]context[\\/][\w-]+\.ts$/
 
-/** The questions of the rules about types. The file of its declaration shows whether a type is ours; Hono's Context is not. */
+/** The questions of the rules about types. A type is ours if a file of src/context declares it; Hono's Context is not. */
 export type ContextTypes = ReturnType<typeof contextTypes>
 
 /** Uses the type checker of typescript-eslint's parser. */

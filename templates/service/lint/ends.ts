@@ -14,7 +14,7 @@ const guesses = [
   'BinaryExpression[operator="instanceof"] > Identifier.right[name=/^(?:DOMException|AbortError)$/]',
 ]
 
-/** ESLint's own rules against ends without a context: they reach no work below, and `AbortSignal.any` leaks (Node 20, 22). */
+/** ESLint's own rules. An end without a context reaches no work below, and `AbortSignal.any` leaks in Node 20 and 22. */
 export const ends: Linter.RulesRecord = {
   'no-restricted-globals': [
     'error',

@@ -27,7 +27,7 @@ export interface AdminOptions {
   /** 0 means any free one. */
   readonly port: number
   readonly metrics: Telemetry['metrics']
-  /** The requests that `/debug/contexts` shows; undefined if it is not offered, since it reveals paths and names. */
+  /** The requests that `/debug/contexts` shows; undefined if that page, which reveals paths and names, is not offered. */
   readonly recent: RecentRequests | undefined
   /** Notes which statements wait for a lock. Never rejects. */
   readonly noteLocks?: (ctx: Context, steps: readonly Step[]) => Promise<void>
@@ -45,7 +45,7 @@ const maxCounted = 1_000_000
 /** Nobody sends a body, and Prometheus scrapes at least once a minute. */
 const receiveLimits = { headersMs: 10_000, keepAliveMs: 65_000, longestMs: 10_000 }
 
-/** What the public listener answers here as well. */
+/** The paths of this listener that the public server answers. */
 const probes = ['/livez', '/readyz']
 
 /**
@@ -55,7 +55,7 @@ const probes = ['/livez', '/readyz']
  */
 export async function listenAdmin(ctx: Context, root: Lifetime, log: Log, options: AdminOptions) {
   let probed: Server | undefined
-  /** Not those of probes, which are among the exchanges of `probed`. */
+  /** The responses under way, except those to probes, which are among the exchanges of `probed`. */
   const open = new Set<ServerResponse>()
   const server = limitedServer(
     receiveLimits,
@@ -71,7 +71,7 @@ export async function listenAdmin(ctx: Context, root: Lifetime, log: Log, option
     port,
     /**
      * From now on `GET /livez` and `GET /readyz` go to `publicServer`. Node accepts one connection of a listener in each turn of
-     * the event loop, so a probe there waits behind all that came before it; here nobody else comes.
+     * the event loop, so on the public port a probe waits behind all earlier connections. On this port nobody else connects.
      */
     probe(publicServer: Server): void {
       probed = publicServer
@@ -127,7 +127,7 @@ function problemOf(
   { host, recent, probed }: AdminOptions & { readonly probed: Server | undefined },
 ): Problem | undefined {
   if (probes.includes(path)) {
-    // They are public anyway, and the checks of some balancers name no host.
+    // Probes are public anyway, and the health checks of some balancers name no host.
     return probed === undefined
       ? new Problem(503, 'Service Unavailable', 'the service is starting')
       : undefined

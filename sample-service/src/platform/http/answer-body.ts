@@ -158,7 +158,7 @@ export function framingOf(headers: Iterable<readonly [string, string]>): string 
   return length
 }
 
-/** Makes the checks that the global Response makes, and the adapter's leaves out. @throws InvalidAnswer */
+/** Makes the checks that the global Response makes and the adapter's Response leaves out. @throws InvalidAnswer */
 export function checkStatus(status: number, hasBody: boolean): void {
   if (!Number.isInteger(status) || status < 200 || status > 599)
     throw new InvalidAnswer(`its status is ${status}, which must be 200 to 599`)

@@ -29,7 +29,7 @@ const lateMs = 1_000
 
 /**
  * Sends what a handler returned, unless the client has left.
- * @throws InvalidAnswer, which names the handler, if it cannot be sent as it is: its status, a header, its length; Problem 412
+ * @throws InvalidAnswer, which names the handler, if the status, a header or the length of the answer is invalid; Problem 412
  */
 export function answer(
   ctx: Context,
@@ -69,8 +69,8 @@ function send(
 }
 
 /**
- * Answers with a whole body, once it is sure that Node will write it. The adapter's own Response accepts much that Node
- * refuses, and nobody can catch what the adapter throws then.
+ * Answers with a whole body, after it has checked that Node will write the answer. The adapter's own Response accepts much
+ * that Node refuses, and nobody can catch the error that the adapter then throws.
  */
 function whole(exchange: Exchange, response: Response, body: string | Uint8Array | null): Response {
   const { status } = response
@@ -96,8 +96,8 @@ function validate(name: string, value: string): void {
 }
 
 /**
- * Returns `response` with the headers of every answer; its own win. Node takes half as long to write all headers at once
- * as to set those of every answer first.
+ * Returns `response` with the headers of every answer; a header that the response sets itself wins. Writing all headers at
+ * once takes Node half as long as setting those of every answer first.
  */
 function withHeaders(
   exchange: Exchange,
@@ -136,7 +136,7 @@ function checkLength(
  */
 async function stream(ctx: Context, exchange: Exchange, response: StreamedResponse): Promise<Response> {
   const { body, headers, status } = response
-  // Behind compress(), the problem that says why ctx has ended is a stream too.
+  // ctx may have ended already: behind compress(), the problem that says why is a stream too.
   using late = ctx.err === undefined ? undefined : withTimeout(withoutCancel(ctx), lateMs)
   const sending = late ?? ctx
   try {

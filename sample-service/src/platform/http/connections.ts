@@ -8,7 +8,7 @@ import { checkEveryMs } from './limits.ts'
  * Closes the connection of a client that does not read its answer: once the request's context has ended (its deadline, at
  * the latest), the answer has one to two seconds more. Go: http.Server.WriteTimeout.
  *
- * It looks at all requests under way once a second, since each request would pay for a callback on its context.
+ * It looks at all requests under way once a second, because a callback on the context of each request would cost more.
  */
 export function cutOffUnread(server: Server, active: Iterable<Exchange>): void {
   let overdue = new Set<Exchange>()
@@ -26,10 +26,10 @@ export function cutOffUnread(server: Server, active: Iterable<Exchange>): void {
 }
 
 /**
- * The open connections that `server` accepts from now on. While it is not ready, they come from clients that ignore
- * /readyz, such as nginx. If the server closed each connection after its answer, such a client would open one for each
- * request, and when the listener closes, the system resets the connections in its queue: measured, nginx loses one request
- * a stop, and does not repeat a POST. A client that may keep its connection opens none at that moment.
+ * The open connections that `server` accepts from now on. While the service is not ready, they come from clients that
+ * ignore /readyz, such as nginx. If the server closed each connection after its answer, such a client would open one for
+ * each request. When the listener closes, the system resets the connections in its queue: in a measurement, nginx lost one
+ * request a stop, and it does not repeat a POST. A client that may keep its connection opens none at that moment.
  */
 export function lateConnections(server: Server): ReadonlySet<Socket> {
   const open = new Set<Socket>()

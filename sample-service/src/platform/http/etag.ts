@@ -4,7 +4,7 @@ import { pairsOf, release, withoutBody } from './answer-body.ts'
 import type { Exchange } from './exchange.ts'
 import type { StreamedResponse } from './route.ts'
 
-/** The ETag of a row that counts its changes in a `version`. It is strong: the same ETag, the same row. */
+/** The ETag of a row that counts its changes in a `version`. It is strong: the same ETag means the same row. */
 export function etagOf(version: number): string {
   return `"${version}"`
 }
@@ -99,7 +99,7 @@ function versionOf(tag: string): number[] {
   return version === undefined ? [] : [Number(version)]
 }
 
-/** The headers of a representation that a 304 repeats (RFC 9110, 15.4.5); it repeats all that are of none. */
+/** The headers of a representation that a 304 repeats (RFC 9110, 15.4.5). It repeats every header that describes none. */
 const kept = ['cache-control', 'content-location', 'date', 'etag', 'expires', 'vary']
 
 /**

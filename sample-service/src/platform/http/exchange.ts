@@ -39,7 +39,7 @@ export class Exchange implements Linked<Exchange> {
   #working = 0
   #status = 0
   #failure: unknown
-  /** What had ended the context that the request failed under. */
+  /** The name of the cause that had ended the context under which the request failed. */
   #failedBy: string | undefined
   #cutShortAt: number | undefined
   #closed = false
@@ -155,7 +155,7 @@ export class Exchange implements Linked<Exchange> {
 
   /**
    * Ends the connection of a client that has closed its own half, and so has left. Node itself would close the other half first,
-   * and make an error with a stack. The socket goes first: otherwise the request would wait for the end of the socket.
+   * and make an error with a stack. The socket is destroyed first: otherwise the request would wait for the end of the socket.
    */
   readonly #onClientEnd = (): void => {
     if (!this.incoming.complete || this.#outgoing.headersSent) return

@@ -71,8 +71,8 @@ export function requireAnswer(returned: unknown): void {
 }
 
 /**
- * Names the handler, which no stack has: a Response is read only when it is sent, and then Node and the global Response throw a
- * TypeError for what they refuse.
+ * Names the handler, which is on no stack: Node and the global Response throw their TypeErrors when the answer is sent, after
+ * the handler has returned.
  */
 export function ofHandler({ route, handedBack }: Exchange, error: unknown): unknown {
   const own = error instanceof InvalidAnswer

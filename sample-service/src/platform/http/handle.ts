@@ -26,7 +26,7 @@ declare module 'hono' {
   }
 }
 
-/** What becomes of a handler's answer, or of its failure. */
+/** Where a handler's answer or failure goes. */
 interface Outlet {
   answer(ctx: Context, c: HonoContext<Env>, returned: Returned): Response | Promise<Response>
   fail(ctx: Context, c: HonoContext<Env>, error: unknown): Response
@@ -44,7 +44,7 @@ const sent: Outlet = {
 const handedBack: Outlet = {
   answer: (_ctx, c, returned) => answerBehind(c, returned),
   fail(ctx, c, error) {
-    // As in Hono, for a middleware that looks at it after next().
+    // As Hono does, for a middleware that looks at c.error after next().
     c.error = errorOf(error)
     return failBehind(ctx, c, error)
   },
@@ -63,7 +63,7 @@ export function handle(
   return respond(ctx, c, route, bodies, sent)
 }
 
-/** Does the same behind middlewares, which may have replaced the request's context. */
+/** Does what `handle` does, behind middlewares, which may have replaced the request's context. */
 export function handleBehind(
   c: HonoContext<Env>,
   route: Route,
@@ -152,7 +152,7 @@ async function settle(
     // eslint-disable-next-line context/no-unowned-work -- a stop waits for it: the exchange is under way until it settles
     work.then(
       (response) => {
-        // Too late to be sent; its body may hold a file or a connection.
+        // The response comes too late to be sent, and its body may hold a file or a connection.
         if (ctx.err !== undefined) release(response)
         exchange.settled()
       },

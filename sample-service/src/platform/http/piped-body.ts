@@ -2,16 +2,16 @@ import { Transform, Readable } from 'node:stream'
 import { discard, InvalidAnswer } from './answer-body.ts'
 
 /**
- * Resolves when a body has bytes or has ended; undefined if there is nothing to wait for. Node sends no header before, so a
- * problem can still answer for a body that fails until then, such as the 503 of a stream that the pool refuses.
+ * Resolves when a body has bytes or has ended; undefined if there is nothing to wait for. Node sends no header before that, so
+ * if the body fails first, the answer can still be a problem, such as the 503 of a stream that the pool refuses.
  */
 export function begun(body: Readable): Promise<void> | undefined {
   if (body.errored !== null) {
-    // Its 'error' event may be yet to come, before whoever awaits this is told.
+    // The 'error' event of the body may come before the caller handles the rejection.
     discard(body)
     return Promise.reject(body.errored)
   }
-  // A body that somebody else reads, too, flows already: what comes while it is awaited would not be sent.
+  // A body that something else also reads is flowing already: a wait would lose the bytes that come meanwhile.
   const flows = body.readableFlowing !== null
   if (flows || body.readableLength > 0 || body.readableEnded || body.closed) return undefined
   return new Promise((resolve, reject) => {

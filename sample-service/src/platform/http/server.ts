@@ -55,8 +55,8 @@ export interface Served {
 }
 
 /**
- * Listens. The context of every request descends from the server context, which `stop` cancels. It descends from `root`, and
- * no signal ends it: a signal stops new requests and lets those under way finish. Go: http.Server.BaseContext.
+ * Listens. The context of every request descends from the server context, and that from `root`. `stop` cancels the server
+ * context; no signal does: a signal stops new requests and lets those under way finish. Go: http.Server.BaseContext.
  * @throws Error if the address cannot be bound, a worker cannot start, or ctx ends first
  */
 export async function listen(

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
  */
 export function exit(code?: number): never {
   if (code !== undefined) process.exitCode = code
-  // The last listener, so that the log has written its rest.
+  // Added last: the log's own listener has written the rest of the log by then.
   if (process.getActiveResourcesInfo().includes('GetAddrInfoReqWrap')) process.once('exit', leaveThreads)
   process.exit()
 }

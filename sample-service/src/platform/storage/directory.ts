@@ -49,7 +49,7 @@ export async function openDirectory(ctx: Context, directory: string): Promise<St
 
     async open(ctx, key, range) {
       throwIfEnded(ctx)
-      // First: if this fails, nothing is open.
+      // Before the file is opened, so that a failure leaves nothing open.
       const bytes = checkedRange(range)
       const handle = await open(pathOf(key), 'r').catch(missing)
       return endingWith(ctx, handle.createReadStream({ ...bytes }))
@@ -88,7 +88,7 @@ async function write(ctx: Context, directory: string, path: string, content: Rea
     await syncDirectory(directory)
     return stored
   } catch (error) {
-    // What cannot be removed, sweep removes later. The first error says why.
+    // sweep later removes what this cannot. The first error says why the upload failed.
     await Promise.allSettled([part, path].map((left) => rm(left, { force: true })))
     throw error
   }

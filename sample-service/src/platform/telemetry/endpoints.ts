@@ -59,7 +59,7 @@ async function failuresOf(parent: Context, url: string, variable: string): Promi
   }
 }
 
-/** Without its path: one address may take both signals. */
+/** Returns the address without its path, because one address may take both signals. */
 function urlOf(env: Environment, signal: 'TRACES' | 'METRICS'): string {
   const protocol = env[`OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`] || env['OTEL_EXPORTER_OTLP_PROTOCOL']
   const grpc = protocol === 'grpc' && signal === 'TRACES'

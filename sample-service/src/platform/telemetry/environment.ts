@@ -57,9 +57,8 @@ export function endpointVariable(env: Environment, signal: 'TRACES' | 'METRICS')
 }
 
 /**
- * Returns, as one sentence, what the environment asks for and the SDKs or we would ignore in silence; undefined if nothing is
- * ignored. It shows no values of headers, because they hold keys, and leaves out what the SDK itself reports (sampler, BSP,
- * timeouts).
+ * Returns one sentence about the settings that the SDKs or we would silently ignore; undefined if nothing is ignored. It shows
+ * no values of headers, because they hold keys, and leaves out what the SDK itself reports (sampler, BSP, timeouts).
  * @param tracing whether the SDK made a tracer of what the environment says
  */
 export function ignored(plan: TelemetryPlan, env: Environment, tracing: boolean): string | undefined {
@@ -67,7 +66,7 @@ export function ignored(plan: TelemetryPlan, env: Environment, tracing: boolean)
   return [...lost, ...badVariables(env)].join('; ') || undefined
 }
 
-/** A sentence for each variable of which the SDKs, or we, ignore the whole value or a part. */
+/** A sentence for each variable whose value the SDKs or we ignore, in whole or in part. */
 export function badVariables(env: Environment): string[] {
   return Object.entries(faults).flatMap(([name, faultOf]) => {
     const value = env[name]?.trim() ?? ''
@@ -112,7 +111,7 @@ function malformedHeaders(value: string): string | undefined {
   return `${which} not sent whole; write name=value, with a comma between entries and ; , and % in values as %3B %2C %25`
 }
 
-/** The specification wants all of them dropped for one that is malformed. */
+/** The specification drops all attributes if one is malformed. */
 function malformedAttributes(value: string): string | undefined {
   const wrong = entriesOf(value).findIndex((entry) => pairOf(entry) === undefined || /=.*=/.test(entry))
   if (wrong < 0) return undefined

@@ -14,7 +14,7 @@ import { EncodedSpan, traceRequest } from './otlp.ts'
 export function tracesSdk(resource: Resource, env: Environment): NodeSDK {
   return new NodeSDK({
     resource,
-    // Left out, the SDK makes metric readers and log processors from the environment, the latter for OTLP.
+    // Without these two, the SDK would make metric readers and OTLP log processors from the environment.
     metricReaders: [],
     logRecordProcessors: [],
     ...(sendsProtobuf(env) && { spanProcessors: [encodedBatches()] }),
@@ -42,7 +42,7 @@ function encoding(batches: Batches): tracing.SpanProcessor {
       try {
         batches.onEnd(new EncodedSpan(span))
       } catch (error) {
-        // It is the end of somebody's work, which must not fail by this.
+        // The work whose span ends here must not fail because of the encoding.
         diag.error(`the span ${span.name} could not be encoded: ${errorOf(error).message}`)
       }
     },

@@ -100,7 +100,7 @@ export function openFiles(
       const file = files.at(-1)
       if (file === undefined || file.whole) return
       const { content } = file
-      // Not what `push` has returned: the reader may have made room since, and tells it once.
+      // Not the result of `push`: the reader may have made room since, and emits 'room' only once.
       if (content.readableLength >= content.readableHighWaterMark) await until(ctx, once(content, 'room'))
     },
     /** Destroys each file that has not been read to its end. */

@@ -11,7 +11,7 @@ const installSettleMs = 500
 
 /** The files outside of src/ and drizzle/ that the service depends on. */
 const rootFiles = new Set(['package.json', '.env', ...lockFiles])
-/** In the root they are reported when they are created, renamed or removed. */
+/** The watcher of the root reports these folders when they are created, renamed or removed. */
 const sourceFolders = ['src', 'drizzle']
 /** The errors of a machine that cannot watch more files. */
 const exhausted = new Set(['EMFILE', 'ENFILE', 'ENOSPC'])

@@ -136,8 +136,8 @@ async function createCluster({ programs, home, user, persistent }: Cluster): Pro
 }
 
 /**
- * Postgres cannot choose a free port itself. So this tries a port that was free a moment ago, and another if that is taken by
- * now.
+ * Postgres cannot choose a free port itself. So this tries a port that was free a moment ago, and another if a program has taken
+ * that port since.
  */
 async function serve(cluster: Cluster, wanted: number, kept: number | undefined): Promise<Server> {
   const { home, persistent } = cluster
@@ -153,7 +153,7 @@ async function serve(cluster: Cluster, wanted: number, kept: number | undefined)
 }
 
 /**
- * Starts Postgres. A server that was killed a moment ago may still hold its lock file or its shared memory, so it tries again.
+ * Starts Postgres. Tries again while a server that was killed a moment ago still holds its lock file or its shared memory.
  * @returns the last lines of a Postgres that did not start @throws Error if another one runs on these data
  */
 async function startWhenReleased(cluster: Cluster, port: number): Promise<Server | string> {

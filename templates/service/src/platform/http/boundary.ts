@@ -25,7 +25,7 @@ import { routeOf, unrouted } from './routing.ts'
 export interface HttpOptions {
   readonly requestTimeoutMs: number
   readonly bodyMaxBytes: number
-  /** None, if it is not given. */
+  /** By default the service trusts no proxy. */
   readonly proxies?: ProxyTrust
   /** Keeps requests for the page of contexts; undefined where the page is not offered. */
   readonly recent: RecentRequests | undefined
@@ -56,7 +56,7 @@ export interface NodeEnv {
  * deadline or the caller's, whichever is sooner. It also ends when the client hangs up.
  *
  * This wraps `app.fetch` instead of adding a middleware: even an empty middleware costs a small route 10 to 15 %. A request that
- * meets a middleware of the team gets its context before it.
+ * meets a middleware of the team gets its context before the middleware runs.
  */
 export class Boundary {
   // eslint-disable-next-line context/no-context-in-state -- Go's BaseContext: it lives as long as the boundary
@@ -113,8 +113,8 @@ export class Boundary {
   }
 
   /**
-   * Serves the first request of a connection after Node has looked at its sockets once more. Under load a connection waits to be
-   * accepted, perhaps for longer than its client: Node reads the request of one that has left before it reads that it has left.
+   * Serves the first request of a connection after Node has looked at its sockets once more. Under load, a client may leave
+   * before Node accepts its connection. Node then reads the request first, and only afterwards that the client has left.
    */
   async #serveFirst(request: Request, exchange: Exchange): Promise<Response> {
     exchange.entered()

@@ -112,7 +112,7 @@ function file(path: string, contentType: string, locate: () => string | URL): Ro
     ...described(path, contentType),
     async handle() {
       const path = locate()
-      // First: if this fails, nothing is open.
+      // Before the file is opened, so that a failure leaves nothing open.
       const { size } = await stat(path)
       const opened = await open(path)
       return {

@@ -8,7 +8,7 @@ export interface ProxyTrust {
   readonly hops: number
   /** The addresses and networks (`10.0.0.0/8`) of proxies. */
   readonly networks: readonly string[]
-  /** What all of them set: `X-Forwarded-For`, `-Proto` and `-Host`, or RFC 7239's `Forwarded`. The client may set the others. */
+  /** The headers that every proxy sets: `X-Forwarded-For`, `-Proto` and `-Host`, or `Forwarded`. Clients may set the others. */
   readonly headers: 'x-forwarded' | 'forwarded'
 }
 
@@ -23,10 +23,10 @@ interface Hop {
 
 /**
  * Returns a function that finds the client of a request. It starts at the connection's peer and goes back hop by hop, as long
- * as it trusts the proxy that names the next. The client may have written anything to the left of that.
+ * as it trusts the proxy that names the next. The client may have written the hops beyond the last trusted proxy's.
  */
 export function clientFinder(trust: ProxyTrust): (incoming: IncomingMessage) => Client {
-  // To ask a BlockList, even an empty one, takes as long as to make the rest of a small request's context.
+  // Asking a BlockList, even an empty one, takes as long as making the rest of a small request's context.
   const networks = trust.networks.length === 0 ? undefined : blockListOf(trust.networks)
   const hopsOf = trust.headers === 'forwarded' ? ofForwarded : ofXForwarded
   const isTrusted = (address: string | undefined, passed: number): boolean =>
@@ -48,7 +48,7 @@ export function clientFinder(trust: ProxyTrust): (incoming: IncomingMessage) => 
       scheme = schemeOf(hop?.proto) ?? scheme
       host = hostOf(hop?.host) ?? host
       const next = addressOf(hop?.for)
-      // With `unknown`, or a name that it made up, the proxy hides its client: the proxy is the last known address.
+      // A proxy that names its client `unknown`, or makes up a name, hides the client; its own address is the last known.
       if (next === undefined) break
       address = next
     }

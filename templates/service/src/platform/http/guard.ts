@@ -17,7 +17,7 @@ export interface GuardDocument {
   readonly security?: readonly Readonly<Record<string, readonly string[]>>[]
   /** The `securitySchemes` of OpenAPI, by name. */
   readonly schemes?: Readonly<Record<string, object>>
-  /** The answers of a refusal. */
+  /** The answers with which the guard refuses. */
   readonly responses?: Readonly<Record<number, RouteResponse>>
   /** Scopes that the guard asks for, whichever of `security` the caller satisfies. */
   readonly scopes?: readonly string[]

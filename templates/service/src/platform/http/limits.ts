@@ -11,8 +11,8 @@ const maxHeaderBytes = 16 * 1024
  */
 export const maxHeaders = 200
 /**
- * The server closes connections beyond these at once. Each takes a descriptor and, idle, about 5 KB. Files and Postgres then
- * still find a descriptor where the system grants 20,000 (`ulimit -n`; a container has a million).
+ * The server closes every further connection at once. An open one takes a descriptor and, while idle, about 5 KB. If the
+ * system grants 20,000 descriptors (`ulimit -n`; a container has a million), enough are left for files and Postgres.
  */
 export const maxConnections = 16_384
 
@@ -117,7 +117,7 @@ function oneAtATime(serve: Listener, onFlood: (socket: Socket) => void): Listene
     waiting.set(socket, before + 1)
     outgoing.once('socket', () => {
       waiting.set(socket, (waiting.get(socket) ?? 1) - 1)
-      // After the event: Node then flushes the response, which must still be empty.
+      // Not during the event: right after it, Node flushes the response, which must still be empty.
       queueMicrotask(() => serve(incoming, outgoing))
     })
   }

@@ -23,7 +23,7 @@ function describe({ request, name, traceId, body }: Start): Readonly<Record<stri
   return { startedAt: placeOf(body), method, path, route, requestId: id, traceId }
 }
 
-/** Finds the place by the stack. A value that is not an Error has none: then it names the handler that was called last. */
+/** Finds the place by the stack. If the stack has no frame of the service, it names the handler that was called last. */
 function placed(reason: unknown): Readonly<Record<string, unknown>> {
   const startedAt = ownFrame(reason)
   const last = startedAt === undefined ? lastCall() : undefined
@@ -40,9 +40,9 @@ function ownFrame(reason: unknown): string | undefined {
 }
 
 /**
- * Returns where a function is written: `src/file.ts:12:5`. It asks the debugger, which costs nothing until then; to keep the
- * stack of each call would cost 1.6 µs a call. Undefined for a bound function, and if Node was
- * built without a debugger.
+ * Returns where a function is written: `src/file.ts:12:5`. It asks the debugger, which costs nothing until then; keeping the
+ * stack of each call would cost 1.6 µs a call. Undefined for a bound function, if Node was built without a debugger, and once
+ * `placesLeft` is used up.
  */
 function placeOf(fn: object): string | undefined {
   if (placesLeft === 0) return undefined

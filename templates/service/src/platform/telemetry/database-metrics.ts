@@ -1,7 +1,7 @@
 import { keyedHistogram } from './histogram.ts'
 import { durationBuckets, meter, oncePerProvider, upDown } from './metrics.ts'
 
-// All of it is for after `startTelemetry`, as in metrics.ts.
+// Call these functions after `startTelemetry`, as those of metrics.ts.
 
 /** Seconds, as the database conventions advise. */
 const statementBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
@@ -32,8 +32,8 @@ export function observePool(
 }
 
 /**
- * Counts the calls that got a connection, with the time that they waited for one, and those that were refused: because none would
- * have been free before their `deadline`, or under `overload`.
+ * Counts the calls that got a connection, with the time that each waited, and the calls that were refused: `deadline` if no
+ * connection would have been free before the deadline of the call, or `overload`.
  */
 export function observeAdmission() {
   const pool = { 'db.client.connection.pool.name': 'postgresql' }

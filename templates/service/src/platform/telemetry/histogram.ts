@@ -1,6 +1,6 @@
 import { metrics, type Attributes, type MeterProvider } from '@opentelemetry/api'
 
-/** As in OpenTelemetry's SDK: what comes after them is one series. */
+/** The limit of OpenTelemetry's SDK. All further attributes share one series. */
 const maxSeries = 2_000
 const overflow = 'otel.metric.overflow'
 
@@ -58,8 +58,8 @@ function nothing(boundaries: readonly number[]): Counted {
 }
 
 /**
- * A histogram whose series is found by a key: for what each request records. The SDK's own sorts and prints the attributes of
- * each value to find its series, which costs ten times as much as to count it.
+ * A histogram that finds a series by a key, for values that every request records. The SDK's own histogram sorts and prints
+ * the attributes of each value to find its series, which costs ten times as much as counting the value.
  *
  *     const series = duration.find(operation) ?? duration.add(operation, { 'db.operation.name': operation })
  *     series.record(seconds)

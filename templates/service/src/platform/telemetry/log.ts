@@ -82,7 +82,7 @@ function timeMember(): string {
   return shown
 }
 
-/** pino marks the errors that it serializes, which a frozen one refuses, and JSON would call a `toJSON` of theirs. */
+/** pino marks each error that it serializes, and throws if the error is frozen. JSON would call the `toJSON` of an error. */
 function serializeError(error: unknown): object {
   // A text, which has no stack.
   if (!(error instanceof Error)) return { type: typeof error, message: errorOf(error).message }

@@ -12,7 +12,7 @@ import { causeName } from '../causes.ts'
 import { keyedHistogram } from './histogram.ts'
 import { errorType, knownMethod, type Outcome } from './outcome.ts'
 
-// All of it is for after `startTelemetry`: the API hands out instruments that do nothing before.
+// Call these functions after `startTelemetry`: before that, the API hands out instruments that do nothing.
 
 /** TLS ends in front of the service. */
 const scheme = { 'url.scheme': 'http' }
@@ -28,7 +28,7 @@ export function httpMetrics() {
     'Time from the first header of a request to the end of its response and its work.',
     durationBuckets,
   )
-  // Counted here and read when the metrics are: an instrument would hash its attributes twice for each request.
+  // Counted here, and observed when the metrics are read: an instrument would hash its attributes twice for each request.
   const active = new Map<string, number>()
   const count = (method: string, change: number): void =>
     void active.set(method, (active.get(method) ?? 0) + change)
@@ -96,7 +96,7 @@ export function unwound(ctx: Context, layer: 'http' | 'database' | 'storage', en
 /**
  * Shows how late the event loop runs its timers: how long a request waits while other code does not yield. Each reading
  * covers the time since the one before.
- * @returns what ends the measuring
+ * @returns a function that ends the measuring
  */
 export function observeEventLoop(): () => void {
   const delay = monitorEventLoopDelay({ resolution: 10 })

@@ -9,7 +9,8 @@ import {
 import type { Counted, Histogram, Series } from './histogram.ts'
 
 /**
- * Hands `histograms` to the reader with the number `reader`, since its start or, where it wants deltas, since it last asked.
+ * Gives the reader with the number `reader` what `histograms` have counted: since it last asked, if it wants deltas, else since
+ * the start.
  * @param histograms all that there are when the reader asks
  */
 export function producerOf(

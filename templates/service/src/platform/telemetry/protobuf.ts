@@ -1,8 +1,8 @@
 /** Most batches of spans fit. */
 const initialBytes = 256 * 1024
-/** A buffer that a rare long message has made larger than this is given up after it. */
+/** A rare long message may need a larger buffer, which is given up after the message. */
 const keptBytes = 4 * 1024 * 1024
-/** Where the next message is written; it is copied when it is taken. */
+/** The buffer into which a message is written; `taken` copies the message out of it. */
 let bytes = Buffer.allocUnsafeSlow(initialBytes)
 
 /** The type of a field's value on the wire, in the low bits of its tag: https://protobuf.dev/programming-guides/encoding */
@@ -15,7 +15,7 @@ export class Protobuf {
   /** Starts a message that is the field number `field` of this one. @returns for `end` */
   begin(field: number): number {
     this.#varint((field << 3) | wire.length)
-    // For its length: most messages have less than 128 bytes.
+    // One byte for the length: most messages have less than 128 bytes.
     return ++this.#at
   }
 
@@ -98,7 +98,7 @@ export class Protobuf {
     this.#at = start + length
   }
 
-  /** The message, once. */
+  /** Returns a copy of the message. Call it once. */
   taken(): Uint8Array {
     const message = Buffer.from(bytes.subarray(0, this.#at))
     if (bytes.length > keptBytes) bytes = Buffer.allocUnsafeSlow(initialBytes)

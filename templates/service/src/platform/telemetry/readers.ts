@@ -89,15 +89,16 @@ function milliseconds(value: string | undefined): number | undefined {
 const suffixes: Readonly<Record<string, string>> = { s: '_seconds', ms: '_milliseconds', By: '_bytes' }
 
 /**
- * A reader for the meter provider, and what answers `GET /metrics` with what it collects then, in Prometheus' text format. The
- * exporter's own handler leaves the unit out of the names, which dashboards made for OpenTelemetry expect
- * (https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/), and the version out of the type.
+ * Returns a reader for the meter provider, and the function that answers `GET /metrics` with what the reader then collects, in
+ * Prometheus' text format. The exporter's own handler omits the version from the content type, and the unit from the names,
+ * where dashboards made for OpenTelemetry expect it
+ * (https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/).
  */
 function prometheusEndpoint(producer: MetricProducer) {
   const reader = new PrometheusExporter({ preventServerStart: true, metricProducers: [producer] })
   const serializer = new PrometheusSerializer(undefined, false, undefined, false, true)
   const answer: Answer = (_request, response) => {
-    // It throws, for one, if an attribute is a function.
+    // The serializer throws, for example, if an attribute is a function.
     const text = reader
       .collect()
       .then(({ resourceMetrics }) => serializer.serialize(withUnits(resourceMetrics)))

@@ -28,7 +28,7 @@ export class Step {
   endMs: number | null = null
   /** What ended its context, else what it failed with. */
   fault: string | null = null
-  /** What lock its statement was seen to wait for; null if for none, and where nobody looked. */
+  /** The lock that its statement was seen to wait for; null if it waited for none, or nobody looked. */
   lock: string | null = null
   readonly spans: Step[] = []
   /** Private, so that JSON leaves it out. */
@@ -103,7 +103,7 @@ export interface Ending {
   readonly cause: string | undefined
   /** The name of what it failed with, where the answer hides that. */
   readonly failure: string | undefined
-  /** When that was, in milliseconds of performance.now(). */
+  /** When that context ended, in milliseconds of performance.now(). */
   readonly canceledAt: number | undefined
 }
 
@@ -128,7 +128,7 @@ export class RecentRequest {
   ending: Ending | undefined
   /** In which order the requests have ended: their times are rounded, and may be alike. 0 while it is under way. */
   order = 0
-  /** How many there were below the root, kept or not. */
+  /** How many steps there were below the root, kept or not. */
   steps = 0
   readonly startedAt: number
   #waitsForClient: (() => boolean) | undefined

@@ -55,7 +55,7 @@ export function isObserved(ctx: Context): boolean {
   return ctx.value(stepKey) !== undefined || spansBelow(ctx) !== undefined
 }
 
-/** Below a request that is not sampled the SDK would record nothing, and the trace that is passed on is the request's. */
+/** Undefined below a request that is not sampled: the SDK would record nothing, and calls pass on the request's trace. */
 function spansBelow(ctx: Context): Tracer | undefined {
   return spanOf(ctx)?.spanContext().traceFlags === TraceFlags.NONE ? undefined : tracer()
 }
@@ -66,10 +66,10 @@ type RecordFailure = (ctx: Context, span: Span, error: unknown) => void
 const noSpan = trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
 
 /**
- * Calls `body` in a span below the span of `parent`, and ends the span when `body` has settled. What `body` throws is
- * recorded and thrown on; where the context has ended, its cause is the span's `error.type`, since the work did not fail by
- * itself. The span is exported where spans are, and kept for the page of contexts where that is offered.
- * @param recordFailure records instead where the conventions of a protocol say otherwise
+ * Calls `body` in a span below the span of `parent`, and ends the span when `body` has settled. It records what `body`
+ * throws, and throws it on. If the context has ended, the cause of the context is the span's `error.type`, since the work did
+ * not fail by itself. The span is exported where spans are, and kept for the page of contexts where that page is offered.
+ * @param recordFailure records a failure in another way, as the conventions of a protocol may demand
  */
 export async function span<T>(
   parent: Context,
@@ -88,7 +88,7 @@ export async function span<T>(
   const stepped = step === undefined ? parent : withValue(parent, stepKey, step)
   const ctx = current === noSpan ? stepped : withValue(stepped, otelKey, otel)
   try {
-    // Ambient as well, for libraries that bring instrumentation of their own and know nothing of ctx: `startTelemetry` says when.
+    // Ambient as well, for libraries with their own instrumentation, which know no ctx: `startTelemetry` says when that works.
     return await ambient.with(otel, () => body(ctx, current))
   } catch (error) {
     recordFailure(ctx, current, error)
@@ -145,7 +145,7 @@ function waitedIn({ attributes, kind }: SpanOptions): Waited | null {
   return kind === SpanKind.CLIENT || attributes?.['url.full'] !== undefined ? 'peer' : null
 }
 
-/** What `span` does: the end of ctx is not a fault of the work, but a passed deadline is an error of work that took too long. */
+/** The default of `span`: the end of ctx is no fault of the work, but a passed deadline is an error: the work took too long. */
 export function recordEnd(ctx: Context, current: Span, error: unknown): void {
   const ended = causeName(ctx)
   if (ended === undefined) {

@@ -20,7 +20,7 @@ export function noteCall(request: RequestInfo, describe: () => string): void {
   last = { request, describe }
 }
 
-/** Node reports a rejection as soon as the code that caused it has returned, so most often this is where it comes from. */
+/** Node reports a rejection as soon as the code that caused it has returned: most often, this call is where it comes from. */
 export function lastCall(): typeof last {
   return last
 }
@@ -28,8 +28,8 @@ export function lastCall(): typeof last {
 const starts = new WeakMap<object, { all: Start[]; open: boolean }>()
 
 /**
- * Notes that work which the caller described by `body` fails with `failure`. Contexts that end together share their cause: of
- * one that fails several calls in a turn of the event loop, all are kept.
+ * Notes that work which the caller described by `body` fails with `failure`. Contexts that end together share their cause: if
+ * it fails several calls in one turn of the event loop, the first ten are kept.
  */
 export function noteStart(ctx: Context, body: object, failure: unknown): void {
   if (!(failure instanceof Error)) return

@@ -7,7 +7,7 @@ import { ended } from '../../context/ended.ts'
 const maxWaiting = 2 ** 20
 /** How long a line waits for others: a write costs as much as two lines. */
 const gatherMs = 5
-/** A pipe takes so many bytes as a whole or not at all (POSIX: PIPE_BUF), so that no line is cut, nor mixed with another's. */
+/** A pipe takes up to this many bytes whole or not at all (POSIX: PIPE_BUF): no line is cut, or mixed with another process's. */
 const maxWrite = 4_096
 
 /** What is written in one call. */
@@ -21,7 +21,7 @@ interface Chunk {
 
 /**
  * Lines on their way to stdout. The caller never waits, whatever the reader of stdout does. The lines of a few milliseconds
- * are written together. When the process exits, the system gets as much of what waits as it takes at once.
+ * are written together. When the process exits, it writes as many of the waiting bytes as the system takes at once.
  *
  * pino's own destination (sonic-boom) will not do: its write to a full pipe holds a thread, and `process.exit` waits for that
  * thread as long as nobody reads the pipe.
@@ -37,7 +37,7 @@ export class Stdout {
   #dropped = 0
   /** Lines dropped and not yet reported. Until they are, all further lines are dropped too, so that the log has one gap. */
   #unreported = 0
-  /** What the line that is being logged reports; 0 for any other line. */
+  /** How many dropped lines the line being logged reports; 0 for any other line. */
   #reporting = 0
 
   /** @param report logs how many lines were dropped: it calls `write` once; called when there is room again */
@@ -93,7 +93,7 @@ export class Stdout {
         if (this.#waiting.length === 1) await gathered()
       }
     } finally {
-      // Even if the report has failed: the next line sends again.
+      // Even if the report has thrown, so that the next line starts to send again.
       this.#sending = undefined
     }
   }
@@ -129,7 +129,7 @@ function openSend(waiting: readonly Chunk[]): Send {
     process.once('exit', () => writeNow(waiting))
     return (text) => new Promise((resolve) => writeFile(1, text, resolve))
   }
-  // Node makes the writes to a terminal wait, and has no other way to undo that.
+  // Node makes writes to a terminal block, and has no other way to undo that.
   const { _handle: handle } = stdout as { _handle?: { setBlocking?(on: boolean): void } }
   if (stdout.isTTY) handle?.setBlocking?.(false)
   // The reader has gone. The callback of every write gets this error as well.

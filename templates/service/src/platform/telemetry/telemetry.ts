@@ -81,7 +81,7 @@ export async function startTelemetry(
   const lost = ignored(plan, process.env, tracer() !== undefined)
   if (lost !== undefined) log.warn(ctx, `telemetry: ${lost}`)
 
-  // The start does not wait for it, so it has a context of its own, which ends when it has looked or telemetry closes.
+  // The start does not wait for this check, so the check has its own context, which ends with the check or telemetry.
   const checking: CancelContext & Lifetime = withCancel(
     withValue(withoutCancel(ctx), contextName, 'telemetry check'),
   )
@@ -100,7 +100,7 @@ export async function startTelemetry(
   }
 }
 
-/** Exports what is held and stops the SDK. Waits for all parts: traces are not lost because metrics are. */
+/** Exports what is held and stops the SDK. Waits for every part, even if another fails: lost metrics lose no traces. */
 async function shutDown(
   parent: Context,
   log: Log,
