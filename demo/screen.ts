@@ -26,7 +26,10 @@ const clearBelow = `${escape}J`
 /** The size that a frame needs. */
 const least = { columns: 80, rows: 24 }
 
-/** Opens a screen on `out`: with frames if it is a terminal of at least 80×24, in colour unless NO_COLOR or the terminal forbids it. */
+/**
+ * Opens a screen on `out`: with frames if it is a terminal of at least 80×24, in colour unless NO_COLOR
+ * or the terminal forbids it.
+ */
 export function openScreen(out: WriteStream): Screen {
   const terminal = out.isTTY && process.env['TERM'] !== 'dumb'
   const animated = terminal && out.columns >= least.columns && out.rows >= least.rows

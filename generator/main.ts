@@ -16,7 +16,10 @@ import { pathWarning, targetFrom } from './target.ts'
 
 const ending = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Creates a service from `args`, or updates one. @returns the exit code: 1 if the install or a step of `--verify` failed, else 0 */
+/**
+ * Creates a service from `args`, or updates one.
+ * @returns the exit code: 1 if the install or a step of `--verify` failed, else 0
+ */
 async function run(ctx: Context, args: readonly string[]): Promise<number> {
   if (args[0] === 'update') return (await import('./update/update.ts')).update(ctx, args.slice(1))
   const options = optionsFrom(args)

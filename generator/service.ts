@@ -108,7 +108,10 @@ interface Parts {
   readonly ofTheMember: Map<string, PlannedFile>
 }
 
-/** Stamps the skeleton, for the example a piece and the overlay, the files of a package manager other than npm, and those of a member of a workspace. */
+/**
+ * Stamps the skeleton, for the example a piece and the overlay, the files of a package manager other than npm, and those
+ * of a member of a workspace.
+ */
 function actionsFor(
   templates: Plan,
   { name, example, manager, workspace }: Service,

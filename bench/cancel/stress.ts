@@ -16,7 +16,10 @@ export interface Stress {
   /** Calls of neighbours, which are not cancelled, and how many of them failed. */
   innocent: number
   hit: number
-  /** From pg_stat_activity: the most backends of the pool and its control connection, and the most that idled in a transaction for over a second. */
+  /**
+   * From pg_stat_activity: the most backends of the pool and its control connection, and the most that idled in a
+   * transaction for over a second.
+   */
   samples: number
   backends: number
   stuck: number

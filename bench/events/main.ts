@@ -180,7 +180,10 @@ async function handleAll(
   return ((events - from) / ms) * 1_000
 }
 
-/** Inserts rows into the outbox, evenly, as transactions of ten would. @returns how many were in it at the end, and the rate reached */
+/**
+ * Inserts rows into the outbox, evenly, as transactions of ten would.
+ * @returns how many were in it at the end, and the rate reached
+ */
 async function flow(ctx: Context, client: pg.Client, perSecond: number): Promise<Flow> {
   const startedAt = performance.now()
   for (let inserted = 0; inserted < perSecond * flows.seconds;) {

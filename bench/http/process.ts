@@ -16,7 +16,10 @@ export interface ServerProcess extends AsyncDisposable {
   residentMb(): number | undefined
 }
 
-/** Units of Linux's /proc: USER_HZ and the page size are the same on every platform with binaries of Node, except some arm64 pages. */
+/**
+ * Units of Linux's /proc: USER_HZ and the page size are the same on every platform with binaries of
+ * Node, except some arm64 pages.
+ */
 const tickMs = 10
 const pageBytes = 4_096
 

@@ -60,7 +60,10 @@ export function count(flag: string, text: string): number {
   return Number(text)
 }
 
-/** The entries of `all` that a flag names, separated by commas; all without the flag. @throws Error of one sentence for another name */
+/**
+ * The entries of `all` that a flag names, separated by commas; all without the flag.
+ * @throws Error of one sentence for another name
+ */
 export function chosen<T extends { readonly name: string }>(
   flag: string,
   text: string | undefined,

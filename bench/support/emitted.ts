@@ -12,7 +12,10 @@ import { probedMain } from './programs.ts'
 const repository = join(import.meta.dirname, '../..')
 const tsx = join(repository, 'node_modules/tsx/dist/esm/index.mjs')
 
-/** Creates a service in a new folder of `parent`, adds pieces, and gives it the packages of this repository. @returns its folder */
+/**
+ * Creates a service in a new folder of `parent`, adds pieces, and gives it the packages of this repository.
+ * @returns its folder
+ */
 export async function emitService(
   ctx: Context,
   parent: string,

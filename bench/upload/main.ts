@@ -37,7 +37,10 @@ const lastRoundMs = 120_000
 
 await command(usage, parseOptions, run)
 
-/** In each round sends the same file to every subject and right after that to its floor; then sends one long file to each and watches its memory. */
+/**
+ * In each round sends the same file to every subject and right after that to its floor; then sends one long file to
+ * each and watches its memory.
+ */
 async function run(ctx: Context, options: Options): Promise<void> {
   const directory = await mkdtemp(join(options.directory, 'mainstem-bench-upload-'))
   const postgres = await startPostgres({ dir: join(directory, 'postgres'), persistent: false })

@@ -121,7 +121,8 @@ async function migrated(
 }
 
 /**
- * Applies the migrations to a text: imports of renamed and merged files, and changes of code. Formats it again if it was formatted before.
+ * Applies the migrations to a text: imports of renamed and merged files, and changes of code. Formats it again
+ * if it was formatted before.
  */
 export async function migratedText(
   ctx: Context,

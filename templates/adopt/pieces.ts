@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { allPieces, filesBelow, load, root, type Noun, type Piece } from './generators.ts'
 
 /*
- * `update --adopt` runs this in a copy of a service that has no record yet, of any version: it finds the pieces that were stamped,
- * stamps each again with the service's own generators, and prints the result as JSON.
+ * `update --adopt` runs this in a copy of a service that has no record yet, of any version: it finds the pieces that were
+ * stamped, stamps each again with the service's own generators, and prints the result as JSON.
  */
 
 interface Found {

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { allPieces, load, root, type Noun, type Piece } from './generators.ts'
 
 /*
- * `update` runs this in a copy of a service of any version: it reads texts of the service's files from the JSON file that is named on the
- * command line, wires the stamped pieces into them as the service's own generators do, and writes the texts back.
+ * `update` runs this in a copy of a service of any version: it reads texts of the service's files from the JSON file that is
+ * named on the command line, wires the stamped pieces into them as the service's own generators do, and writes the texts back.
  */
 
 interface Wish {

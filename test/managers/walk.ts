@@ -40,7 +40,10 @@ const lockFiles = ['--', 'package.json', ':(glob)*lock*', 'pnpm-workspace.yaml']
 /** How long `dev` and `start` may take to listen: the machine may be busy. */
 const listenMs = 120_000
 
-/** The first hour with one package manager, in a new folder below `scratch`: each command that the README names, as its user types it. */
+/**
+ * The first hour with one package manager, in a new folder below `scratch`: each command that the README
+ * names, as its user types it.
+ */
 export async function walk({ name, who, folders, creator }: Walker, scratch: string): Promise<Row[]> {
   const home = join(scratch, who.replaceAll(' ', '-'))
   const service = join(home, 'my-service')

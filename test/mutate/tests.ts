@@ -9,7 +9,10 @@ import { reachOf } from './reach.ts'
 
 /** The tests of a service, run in its folder. */
 export interface Tests {
-  /** The test files that can notice a change to `file`: first those named after it, then the other tests without a service, then those with one. */
+  /**
+   * The test files that can notice a change to `file`: first those named after it, then the other tests without a
+   * service, then those with one.
+   */
   for(file: string): Promise<TestFiles>
   /**
    * The first test of `files` that fails with `file` changed to `mutated`, or undefined if all pass. A failure counts only if the

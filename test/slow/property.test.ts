@@ -17,7 +17,10 @@ import { joinPrograms } from '../../templates/service/test/programs.ts'
 import { newService, runAll } from '../support/added-service.ts'
 import { listOf, resources, type RandomField, type RandomResource } from '../support/random-resources.ts'
 
-/** For a long run: `RESOURCES=200 npx vitest run --config vitest.slow.config.ts test/slow/property.test.ts`; with SEED, the one that failed. */
+/**
+ * For a long run: `RESOURCES=200 npx vitest run --config vitest.slow.config.ts test/slow/property.test.ts`; with
+ * SEED, the one that failed.
+ */
 const wanted = Number(process.env['RESOURCES'] ?? 6)
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const valuesOfEach = 8
@@ -115,7 +118,10 @@ async function startService(service: string): Promise<string> {
 
 type Starter = typeof import('../../templates/service/test/support/service.ts')
 
-/** Sends random values: an accepted value reads as it was sent, and any other is refused by its field. @returns the id of an accepted row */
+/**
+ * Sends random values: an accepted value reads as it was sent, and any other is refused by its field.
+ * @returns the id of an accepted row
+ */
 async function roundTrip(
   url: string,
   { noun, fields, parent }: Added,

@@ -19,7 +19,9 @@ const parser = tseslint.parser as unknown as {
   parseForESLint(code: string, options: object): Linter.ESLintParseResult
 }
 
-/** Lints each file with the configuration of the service, as if it lay there. Files with the same path are in separate programs. */
+/**
+ * Lints each file with the configuration of the service, as if it lay there. Files with the same path are in separate programs.
+ */
 export async function lintService(files: readonly VirtualFile[]): Promise<Linter.LintMessage[][]> {
   const configured = (await import(join(service, 'eslint.config.js'))) as { default: Linter.Config[] }
   const linter = new Linter({ cwd: service })

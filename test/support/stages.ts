@@ -26,7 +26,9 @@ export async function runStages(stages: readonly (readonly Step[])[]): Promise<b
   return failed.length === 0
 }
 
-/** A step alone in its stage prints at once. The output of parallel steps is printed when each ends, so that it stays together. */
+/**
+ * A step alone in its stage prints at once. The output of parallel steps is printed when each ends, so that it stays together.
+ */
 async function run({ title, command, cwd }: Step, alone: boolean): Promise<boolean> {
   const [program, ...args] = command
   const head = `\n— ${title}: ${command.join(' ')}`

@@ -89,7 +89,10 @@ test.skipIf(find('nats-server') === undefined)(
   },
 )
 
-/** Publishes one event after the other, until `over` ends. Adds to `answered` the texts of those that the service says are committed. */
+/**
+ * Publishes one event after the other, until `over` ends. Adds to `answered` the texts of those that the
+ * service says are committed.
+ */
 async function publishAlways(ctx: Context, over: Context, port: number, answered: string[]): Promise<void> {
   while (over.err === undefined) {
     const text = randomUUID()

@@ -11,7 +11,9 @@ declare module 'vitest' {
   }
 }
 
-/** Reports the missing programs once, and fails in CI if there are any; then emits and builds the services that all tests start. */
+/**
+ * Reports the missing programs once, and fails in CI if there are any; then emits and builds the services that all tests start.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const lines = missing()
   const ci = process.env['CI']

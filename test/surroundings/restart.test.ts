@@ -1,4 +1,6 @@
-/** Two instances behind nginx or HAProxy, as docs/neighbours.md configures them, restarted in turn under load: no request fails. */
+/**
+ * Two instances behind nginx or HAProxy, as docs/neighbours.md configures them, restarted in turn under load: no request fails.
+ */
 import { expect, describe, it } from 'vitest'
 import { freePort, temporaryFolder } from './support/daemon.ts'
 import { startHaproxy } from './support/haproxy.ts'
@@ -9,7 +11,10 @@ import { find } from './support/programs.ts'
 import { migrate, startService, type Service } from './support/service.ts'
 
 const restarts = Number(process.env['RESTARTS'] ?? 6)
-/** The delay of a stop, in milliseconds. The page has 5000, and a shorter keepalive_timeout for nginx: both are scaled down here. */
+/**
+ * The delay of a stop, in milliseconds. The page has 5000, and a shorter keepalive_timeout for nginx:
+ * both are scaled down here.
+ */
 const delayMs = 1_000
 const clients = 8
 

@@ -1,6 +1,7 @@
 /**
- * `npm run check`: the types of this repository, the templates and the pieces by TypeScript 7, and their migrations by drizzle-kit.
- * The sample is made of the same files; TypeScript 6 checks its twin where `npm test` creates it, with its own `check`.
+ * `npm run check`: the types of this repository, the templates and the pieces by TypeScript 7, and their
+ * migrations by drizzle-kit. The sample is made of the same files; TypeScript 6 checks its twin where `npm test`
+ * creates it, with its own `check`.
  */
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'

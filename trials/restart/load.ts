@@ -18,7 +18,9 @@ export interface Load {
   longestPauseMs: number
 }
 
-/** One request in four writes, and one write in four takes longer than the delay of a stop, so that the drain must wait for it. */
+/**
+ * One request in four writes, and one write in four takes longer than the delay of a stop, so that the drain must wait for it.
+ */
 const writes = 0.25
 const slowWrites = 0.25
 const slowMs = 1_200

@@ -12,7 +12,8 @@ const sources = fileURLToPath(new URL('go', import.meta.url))
 /**
  * A Go service with this driver. Both drivers come from the distribution (Debian: golang-go, golang-github-lib-pq-dev,
  * golang-github-jackc-pgx-v4-dev) and lie in a GOPATH, so nothing is downloaded.
- * @param deadlineMs gives each request a deadline, and refuses a request while twice as many are under way as there are connections
+ * @param deadlineMs gives each request a deadline, and refuses a request while twice as many are under
+ * way as there are connections
  */
 export function go(driver: 'pq' | 'pgx', deadlineMs?: number): Start {
   return async (ctx, url, { poolMax, querySeconds }) => {

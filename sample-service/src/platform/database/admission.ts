@@ -158,8 +158,8 @@ export class Admission {
 }
 
 /**
- * The longest wait that `Retry-After` states. The pool may expect a longer one, but calls that give up, or a database that answers
- * again, can end it at any moment. A client that was told minutes would not notice, and to refuse one that comes early costs little.
+ * The longest wait that `Retry-After` states. A longer one may end at any moment, when calls give up or the database answers
+ * again: a client that was told minutes would not notice, and to refuse one that comes early costs little.
  */
 const longestToldMs = 30_000
 

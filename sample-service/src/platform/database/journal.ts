@@ -29,7 +29,10 @@ export interface Difference {
 
 type Entry = Pick<Migration, 'tag' | 'when'>
 
-/** The migrations of `folder` in the order of its journal. @throws Error that names the journal if it is not JSON of drizzle-kit */
+/**
+ * The migrations of `folder` in the order of its journal.
+ * @throws Error that names the journal if it is not JSON of drizzle-kit
+ */
 export async function readMigrations(folder: string): Promise<Migration[]> {
   const path = join(folder, 'meta/_journal.json')
   return Promise.all(

@@ -36,8 +36,8 @@ export class EncodedSpan {
 }
 
 /**
- * Returns the ExportTraceServiceRequest for `spans`: the same bytes that OpenTelemetry's serializer makes, in a third of its time.
- * That one goes through each span twice, first to learn its size.
+ * Returns the ExportTraceServiceRequest for `spans`: the same bytes that OpenTelemetry's serializer makes, in a third of its
+ * time. That one goes through each span twice, first to learn its size.
  */
 export function traceRequest(spans: readonly (Span | EncodedSpan)[]): Uint8Array {
   const out = new Protobuf()

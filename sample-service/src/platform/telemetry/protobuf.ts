@@ -74,8 +74,8 @@ export class Protobuf {
   }
 
   /**
-   * Seconds and nanoseconds, as 64 bits of nanoseconds, which wrap for a time before 1970. A billion is 1953125 times 512: that way
-   * all products are exact.
+   * Seconds and nanoseconds, as 64 bits of nanoseconds, which wrap for a time before 1970. A billion is 1953125 times 512: that
+   * way all products are exact.
    */
   time(field: number, [seconds, nanoseconds]: readonly [number, number]): void {
     this.#varint((field << 3) | wire.fixed64)

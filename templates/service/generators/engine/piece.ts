@@ -71,7 +71,10 @@ export interface Wiring {
   file: string
   /** The function of that file that must make the call. */
   within: string
-  /** `element`: spread into the returned array; `item`, `first item`: an element of the returned array; `statement`: awaited at the end. */
+  /**
+   * `element`: spread into the returned array; `item`, `first item`: an element of the returned array;
+   * `statement`: awaited at the end.
+   */
   as: 'element' | 'item' | 'first item' | 'statement'
   /** The function to call. */
   call: string

@@ -38,7 +38,10 @@ export function strayPeers(root: string, place: string): Stray[] {
   return strays
 }
 
-/** Returns a finding for each range that the workspace's overrides for `name` in `file` set, and that differs from the service's own. */
+/**
+ * Returns a finding for each range that the workspace's overrides for `name` in `file` set, and that
+ * differs from the service's own.
+ */
 function strayOverrides(name: string, ranges: Ranges, file: string): Stray[] {
   const overrides = Object.values(readManifest(dirname(file)).overrides?.[name] ?? {})
   const nested = overrides.flatMap((one) => (typeof one === 'object' ? Object.entries(one) : []))

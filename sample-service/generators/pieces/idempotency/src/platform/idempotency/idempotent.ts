@@ -35,8 +35,8 @@ interface Keyed {
  * if no guard has set a principal.
  *
  * The route answers 409 while the first request is under way, 422 for a key of another request, 400 for an invalid key, and 400
- * for a missing key unless `required` is false. It answers 503 if the connection was lost during COMMIT, because then nobody knows
- * yet whether the work was done. The answer must be text or JSON, not a stream.
+ * for a missing key unless `required` is false. It answers 503 if the connection was lost during COMMIT, because then nobody
+ * knows yet whether the work was done. The answer must be text or JSON, not a stream.
  * @throws Error if the route takes files, which cannot be compared
  */
 export function idempotent({ db }: Platform, route: Route, { required = true } = {}): Route {

@@ -15,8 +15,8 @@ export interface Taken {
 }
 
 /**
- * Returns how many requests are left of a quota that is full in `fullInMs`. 1e-6, because a rounding error of the step must not cost
- * a request.
+ * Returns how many requests are left of a quota that is full in `fullInMs`. 1e-6, because a rounding error of the
+ * step must not cost a request.
  */
 export function leftOf({ windowMs, stepMs }: Quota, fullInMs: number): number {
   return Math.max(Math.floor((windowMs - fullInMs) / stepMs + 1e-6), 0)

@@ -12,9 +12,9 @@ interface Round<Asked, Answer> {
 }
 
 /**
- * Makes a function that asks for all its callers at once: `ask` runs once at a time, and what is asked meanwhile waits for the next
- * run. A call ends with its ctx; a run is cancelled when every call that waits for it has ended. When a run fails, the calls that
- * wait for the next one fail with it, and do not wait for a failure of their own.
+ * Makes a function that asks for all its callers at once: `ask` runs once at a time, and what is asked meanwhile waits for the
+ * next run. A call ends with its ctx; a run is cancelled when every call that waits for it has ended. When a run fails, the
+ * calls that wait for the next one fail with it, and do not wait for a failure of their own.
  * @param ask returns the answers in the order of `asked`
  */
 export function together<Asked, Answer>(

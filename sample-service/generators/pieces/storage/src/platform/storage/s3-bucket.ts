@@ -30,7 +30,9 @@ export interface Target {
   readonly Key: string
 }
 
-/** @throws Error for a URL without a bucket, or with credentials, a port, or a parameter that is unknown or has no usable value */
+/**
+ * @throws Error for a URL without a bucket, or with credentials, a port, or a parameter that is unknown or has no usable value
+ */
 export function placeOf(url: URL, silenceMs: number): Place {
   const { hostname: bucket, pathname, searchParams } = url
   const prefix = decoded(pathname)?.replace(/^\/+|\/+$/g, '')

@@ -5,8 +5,8 @@ import { route, type Route } from '../../src/platform/http/route.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 
 /**
- * `GET /probe/limited/database`, `/memory`, `/hasty`, which waits 250 ms for the database, and `/brisk`, which waits a second: ten
- * requests at once, and one more every second; the caller is `x-caller`. `/twice` has another limit of two requests a day.
+ * `GET /probe/limited/database`, `/memory`, `/hasty`, which waits 250 ms for the database, and `/brisk`, which waits a second:
+ * ten requests at once, and one more every second; the caller is `x-caller`. `/twice` has another limit of two requests a day.
  */
 export function probeLimitedRoutes(platform: Platform): Route[] {
   const [database, memory] = [databaseStore(platform), memoryStore()]

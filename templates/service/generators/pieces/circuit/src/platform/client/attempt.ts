@@ -59,7 +59,9 @@ const ownMistakes: readonly unknown[] = [
   'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
 ]
 
-/** The cause of fetch's error says what broke the connection. The end of ctx and our own mistakes are not failures of the peer. */
+/**
+ * The cause of fetch's error says what broke the connection. The end of ctx and our own mistakes are not failures of the peer.
+ */
 function failureOf(order: Order, error: unknown): unknown {
   if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return error
   const message = `${order.name}: ${reasonOf(error.cause)}`

@@ -68,8 +68,8 @@ export interface Client {
   /** Returns the body of the answer as text. */
   text(ctx: Context, path: string, call?: Call): Promise<string>
   /**
-   * Returns the answer as it arrives, to pass on or to stream. Only ctx limits its time, and Node, which gives up after five minutes
-   * without a byte. The span ends with the headers.
+   * Returns the answer as it arrives, to pass on or to stream. Only ctx limits its time, and Node, which gives up after five
+   * minutes without a byte. The span ends with the headers.
    */
   fetch(ctx: Context, path: string, call?: Call): Promise<Answer>
 }

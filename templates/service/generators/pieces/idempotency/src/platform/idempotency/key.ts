@@ -21,8 +21,8 @@ export function keyOf({ 'idempotency-key': value }: IncomingHttpHeaders): string
 }
 
 /**
- * The owner of a key, for its column: the principal, or a hash of one that is too long for the index, or that Postgres cannot store.
- * The hash has 128 characters, so no principal is taken for another's hash.
+ * The owner of a key, for its column: the principal, or a hash of one that is too long for the index, or that Postgres cannot
+ * store. The hash has 128 characters, so no principal is taken for another's hash.
  */
 export function scopeOf(principal: string): string {
   if (principal.length < 128 && !principal.includes('\0')) return principal

@@ -77,7 +77,10 @@ export function consumerName(service: string, type: string, partition: number): 
   return `${service}-${type}-${partition}`
 }
 
-/** Reports how many events of the type the broker has for this service, until the worker is to stop. @throws Error if it lacks a consumer */
+/**
+ * Reports how many events of the type the broker has for this service, until the worker is to stop.
+ * @throws Error if it lacks a consumer
+ */
 export async function readLag(
   ctx: Context,
   { metrics, database, stopping }: Inbox,

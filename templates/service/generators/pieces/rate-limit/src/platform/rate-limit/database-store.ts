@@ -13,9 +13,9 @@ const most = 10_000
 const sweepEvery = 100
 
 /**
- * Keeps quotas in the database, by its clock, for all instances together. A process has one statement under way for each limit, and
- * the next takes for all requests that have come meanwhile: in a statement for each, a burst would fill the pool, and the requests
- * that get no connection in time pass unchecked.
+ * Keeps quotas in the database, by its clock, for all instances together. A process has one statement under way for each limit,
+ * and the next takes for all requests that have come meanwhile: in a statement for each, a burst would fill the pool, and the
+ * requests that get no connection in time pass unchecked.
  */
 export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
   /** The time until which a caller is refused, in milliseconds of performance.now(). */
@@ -78,7 +78,10 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
   }
 }
 
-/** Returns ctx without what it has of the first caller: the statement is not part of its transaction, and does not wait for its turn. */
+/**
+ * Returns ctx without what it has of the first caller: the statement is not part of its transaction, and
+ * does not wait for its turn.
+ */
 function ofNoCaller(ctx: Context): Context {
   const own = withValue(withValue(ctx, joinedKey, undefined), requestKey, undefined)
   return withValue(own, contextName, 'rate limit')
@@ -108,7 +111,8 @@ function statement(asked: ReadonlyMap<string, number>, { windowMs, stepMs }: Quo
   const [keys, counts] = [sql.param([...asked.keys()]), sql.param([...asked.values()])]
   const [window, step] = [sql`${windowMs} * interval '1 ms'`, sql`(${stepMs} * interval '1 ms')`]
   const now = sql`statement_timestamp()`
-  // A later time than the quota can have is left from before the clock was set back. One window more: a statement may have waited.
+  // A later time than the quota can have is left from before the clock was set back. One window more: a
+  // statement may have waited.
   const used = sql`case when used.full_at > ${now} + 2 * ${window} then ${now} else greatest(used.full_at, ${now}) end`
   const next = sql`${used} + (excluded.full_at - ${now})`
   // In the order of keys, so that two instances do not wait for each other.

@@ -37,7 +37,10 @@ export function failureOf(error: unknown): unknown {
   return mayPass(error) ? unavailable('the storage cannot serve now', error) : error
 }
 
-/** Whether S3 is overloaded or failed, or the way to it did. A load balancer's answer has a status, too, but no class of the SDK. */
+/**
+ * Whether S3 is overloaded or failed, or the way to it did. A load balancer's answer has a status, too, but no class of the
+ * SDK.
+ */
 function mayPass(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { name, code, $metadata } = error as Error & {

@@ -19,7 +19,10 @@ export function s3Scheme(): StorageScheme {
   return { protocol: 's3:', open: openS3Storage }
 }
 
-/** How long S3 may neither take nor send a byte, in milliseconds. Its answer to a long call begins with blanks, some seconds apart. */
+/**
+ * How long S3 may neither take nor send a byte, in milliseconds. Its answer to a long call begins with
+ * blanks, some seconds apart.
+ */
 const standardSilenceMs = 30_000
 
 /**

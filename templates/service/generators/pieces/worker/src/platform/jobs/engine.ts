@@ -154,7 +154,8 @@ function start(
     taskList: Object.fromEntries(jobs.map((job) => [job.name, (_, { job: row }) => perform(job, row)])),
     parsedCronItems: parseCronItems(
       jobs.flatMap(({ name, cron, maxAttempts }) =>
-        // In a queue of its own, a tick waits for the previous one. By its key it replaces a tick that waits: they do not pile up.
+        // In a queue of its own, a tick waits for the previous one. By its key it replaces a tick that
+        // waits: they do not pile up.
         cron === undefined
           ? []
           : [{ task: name, match: cron, options: { queueName: name, jobKey: name, maxAttempts } }],

@@ -6,9 +6,10 @@ import { QueryFailed } from '../database/errors.ts'
 import type { Platform } from '../platform.ts'
 
 /**
- * Makes the jobs due at once and takes back the attempt, because graphile-worker counts a cancelled job as failed. Removes from `rows`
- * each job that it has given back. A job that Postgres refuses to give back stays failed, and runs again later. Where the outcome of
- * the COMMIT is unknown, it tries again: if the job has failed once more meanwhile, it may get one attempt more than it has.
+ * Makes the jobs due at once and takes back the attempt, because graphile-worker counts a cancelled job as failed. Removes
+ * from `rows` each job that it has given back. A job that Postgres refuses to give back stays failed, and runs again
+ * later. Where the outcome of the COMMIT is unknown, it tries again: if the job has failed once more meanwhile, it may get
+ * one attempt more than it has.
  * @throws a 503 Problem if the database is away, CommitOutcomeUnknown
  */
 export async function giveBack(
