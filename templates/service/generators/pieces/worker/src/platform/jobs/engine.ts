@@ -89,7 +89,11 @@ export async function openEngine(
           await until(ctx, finished)
           await giveBack(ctx, { log, db }, options.cancelled)
         } finally {
-          await Promise.all([held.close(ctx), until(ctx, pool.end())])
+          try {
+            await held.close(ctx)
+          } finally {
+            await until(ctx, pool.end())
+          }
         }
       },
     }
